@@ -1,0 +1,312 @@
+"""Configuration files and environment → one frozen `Settings`.
+
+Belongs here: the models of `config/`, reading them, secrets (never in a repr), and the only reading of the environment.
+Must not: opening sources, databases or connections; any default for a fact of the domain.
+
+Environment: ZZ_CONFIG (configuration folder), ZZ_HOME (state folder), ZZ_LEDGER_URL, ZZ_URL_<PLATFORM>,
+ZZ_SOURCE_<DEPARTMENT> (a source's address), ZZ_SECRET_<PLATFORM>_<DEPARTMENT> ("app_id:secret").
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from zz_pipeline.errors import ConfigError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+_T = TypeVar("_T", bound="_Model")
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class County(_Model):
+    """`county.toml`: the county, its rules of publicity and its limits."""
+
+    code: str = Field(pattern=r"^\d{6}$")
+    name: str
+    office: str
+    timezone: str = "Asia/Shanghai"
+    environment: Literal["test", "production"] = "test"
+    ledger_url: str = "sqlite:///${home}/ledger.db"
+    inbox: str = "${home}/inbox"
+    lists: str = "${home}/lists"
+    credit_lead: str
+    release_ratings: tuple[Literal["PUBLIC"], ...] = ()
+    platforms: tuple[str, ...] = ("double_random", "internet_supervision", "publicity")
+    entry_platform: str = "double_random"
+    max_tries_per_night: int = 8
+    lost_share_needs_person: float = 0.001
+    empty_stop_from: int = 20
+    audit_keep_days: int = Field(default=400, ge=200)
+
+
+class SourceSpec(_Model):
+    """`[source]` of a department: where its results are and how they are read."""
+
+    kind: Literal["database", "workbook", "csv", "http", "none"]
+    url: str = ""
+    query: str = ""
+    table: str = ""
+    changed_at: str = ""
+    folder: str = ""
+    pattern: str = "*"
+    day_pattern: str = ""
+    encoding: str = ""
+    delimiter: str = ","
+    sheet: str = ""
+    header_contains: tuple[str, ...] = ()
+    date_system: Literal["1900", "1904"] = "1900"
+    fill_merged: bool = True
+    path: str = ""
+    page_size: int = 200
+    items_key: str = "items"
+    cursor_key: str = "next"
+    whole: bool = False
+    timeout_seconds: float = 30.0
+
+
+class ColumnSpec(_Model):
+    """How one standard field is found in a department's table; exactly one way is used.
+
+    heading: the native heading. split: separators of a list cell. codes: name of a code map file of the department.
+    constant: a fixed value the department has confirmed. headings: several columns that make one list.
+    """
+
+    heading: str = ""
+    headings: tuple[str, ...] = ()
+    constant: str = ""
+    split: str = ""
+    codes: str = ""
+    decimals: bool = False
+
+
+class Department(_Model):
+    """`departments/<KEY>.toml`: one department, its identity, its source and its headings."""
+
+    key: str = Field(pattern=r"^[A-Z]{2,8}$")
+    name: str
+    short: str
+    aliases: tuple[str, ...] = ()
+    uscc: str = Field(pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$")
+    codes: tuple[str, ...] = ()
+    source: SourceSpec
+    columns: dict[str, ColumnSpec] = Field(default_factory=dict)
+    ignore: tuple[str, ...] = ()
+    owner_column: str = ""
+    void_column: str = ""
+    void_values: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Every name by which a table may call this department."""
+        return frozenset({self.name, self.short, *self.aliases})
+
+
+class Capability(_Model):
+    """What a platform can do; the lane's behaviour follows from this, not from its name (design 5)."""
+
+    idempotent: Literal["key", "batch", "content", "none"]
+    verdicts: Literal["record", "counts", "receipt"]
+    query_by_key: int = Field(ge=1, le=1000)
+    query_by_batch: bool
+    list_by_time: bool = True
+    versions: bool
+    withdraw: bool = True
+
+
+class PlatformSpec(_Model):
+    """`platforms/<name>.toml`: one platform's address, limits, clocks and capability."""
+
+    name: str
+    label: str
+    adapter: str
+    url: str
+    sign: Literal["HMAC-SM3", "HMAC-SHA256", "S2"]
+    batch_records: int = Field(ge=1)
+    batch_bytes: int = 4_194_304
+    rate: float = 10.0
+    burst: float = 20.0
+    daily_records: int = 200_000
+    connect_seconds: float = 5.0
+    read_seconds: float = 30.0
+    call_seconds: float = 60.0
+    send_deadline_seconds: float = 5.0
+    quiet_seconds: float = 900.0
+    late_effect_seconds: float = 120.0
+    poll_first_seconds: float = 2.0
+    poll_max_seconds: float = 300.0
+    night_wait_seconds: float = 600.0
+    due_workdays: int
+    verify_tls: Literal[True] = True
+    ca_file: str = ""
+    capability: Capability
+
+
+class Credential(_Model):
+    """One department's credential on one platform; the secret never shows in a repr."""
+
+    platform: str
+    department: str
+    app_id: str
+    secret: SecretStr
+
+
+class Settings(_Model):
+    """Everything the pipeline knows before it starts. Frozen; safe to print."""
+
+    config_dir: Path
+    home: Path
+    county: County
+    departments: dict[str, Department]
+    platforms: dict[str, PlatformSpec]
+    credit: PlatformSpec
+    credentials: dict[str, Credential] = Field(repr=False)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The county's time zone."""
+        return ZoneInfo(self.county.timezone)
+
+    @property
+    def ledger_url(self) -> str:
+        """SQLAlchemy URL of the business database."""
+        return self.expand(self.county.ledger_url)
+
+    @property
+    def inbox(self) -> Path:
+        """Folder in which departments hand in files, one folder a department."""
+        return Path(self.expand(self.county.inbox))
+
+    @property
+    def lists(self) -> Path:
+        """Folder of the reference lists (items.csv, inspectors.csv, plans.csv, subjects.csv)."""
+        return Path(self.expand(self.county.lists))
+
+    def expand(self, text: str) -> str:
+        """`${home}` and `${config}` in a configured text."""
+        return text.replace("${home}", str(self.home)).replace("${config}", str(self.config_dir))
+
+    def credential(self, platform: str, department: str) -> Credential:
+        """The credential of exactly that department on that platform; ConfigError if it has none."""
+        found = self.credentials.get(f"{platform}.{department}")
+        if found is None or found.department != department or found.platform != platform:
+            raise ConfigError(
+                f"secrets.toml 中没有部门 {department} 在平台 {platform} 的凭证。"
+                f"请向平台运维单位领取，并写入 [{platform}.{department}] 的 app_id 与 secret。"
+            )
+        return found
+
+
+def load_settings(
+    config_dir: Path | str | None = None, home: Path | str | None = None, env: Mapping[str, str] | None = None
+) -> Settings:
+    """Read the configuration folder and the environment; ConfigError names file, key and remedy."""
+    env = os.environ if env is None else env
+    config = Path(config_dir or env.get("ZZ_CONFIG") or CHECKOUT / "config").resolve()
+    state = Path(home or env.get("ZZ_HOME") or CHECKOUT / "var" / "home").resolve()
+    if not config.is_dir():
+        raise ConfigError(f"配置目录 {config} 不存在。请用 zz init 目录 生成一份，或检查 ZZ_CONFIG。")
+    county = _model(County, _toml(config / "county.toml"), config / "county.toml")
+    if env.get("ZZ_LEDGER_URL"):
+        county = county.model_copy(update={"ledger_url": env["ZZ_LEDGER_URL"]})
+    departments = _departments(config, env)
+    if county.credit_lead not in departments:
+        raise ConfigError(f"{config / 'county.toml'} 的 credit_lead 写的是 {county.credit_lead}，部门目录里没有这个部门。")
+    specs = {p.stem: _platform(p, env) for p in sorted((config / "platforms").glob("*.toml"))}
+    missing = [name for name in (*county.platforms, "credit") if name not in specs]
+    if missing:
+        raise ConfigError(f"{config / 'platforms'} 缺少平台配置：{'、'.join(missing)}。每个平台一个同名 .toml 文件。")
+    return Settings(
+        config_dir=config,
+        home=state,
+        county=county,
+        departments=departments,
+        platforms={name: specs[name] for name in county.platforms},
+        credit=specs["credit"],
+        credentials=_credentials(state / "secrets.toml", env),
+    )
+
+
+def _departments(config: Path, env: Mapping[str, str]) -> dict[str, Department]:
+    found: dict[str, Department] = {}
+    owners: dict[str, str] = {}
+    for path in sorted((config / "departments").glob("*.toml")):
+        department = _model(Department, _toml(path), path)
+        if department.key != path.stem:
+            raise ConfigError(f"{path} 的 key 是 {department.key}，应与文件名一致。")
+        if department.uscc in owners:
+            raise ConfigError(f"{path} 的 uscc 与 {owners[department.uscc]} 相同；一个代码只属于一个部门。")
+        owners[department.uscc] = path.name
+        url = env.get(f"ZZ_SOURCE_{department.key}")
+        if url:
+            department = department.model_copy(update={"source": department.source.model_copy(update={"url": url})})
+        found[department.key] = department
+    if not found:
+        raise ConfigError(f"{config / 'departments'} 里没有部门配置。每个部门一个 .toml 文件。")
+    return found
+
+
+def _platform(path: Path, env: Mapping[str, str]) -> PlatformSpec:
+    spec = _model(PlatformSpec, {"name": path.stem, **_toml(path)}, path)
+    url = env.get(f"ZZ_URL_{path.stem.upper()}") or spec.url
+    if not re.match(r"^https?://[^/\s]+$", url):
+        raise ConfigError(f"{path} 的 url 不是 http(s)://主机[:端口] 的形式：{url}")
+    return spec.model_copy(update={"url": url})
+
+
+def _credentials(path: Path, env: Mapping[str, str]) -> dict[str, Credential]:
+    found: dict[str, Credential] = {}
+    if path.exists():
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigError(f"{path} 可被其他用户读取。请执行 chmod 600 {path}。")
+        for platform, departments in _toml(path).items():
+            for department, pair in departments.items():
+                found[f"{platform}.{department}"] = _credential(path, platform, department, pair)
+    for name, value in env.items():
+        match = re.fullmatch(r"ZZ_SECRET_([A-Z_]+)_([A-Z]{2,8})", name)
+        if match:
+            platform, department = match[1].lower(), match[2]
+            app_id, _, secret = value.partition(":")
+            pair = {"app_id": app_id, "secret": secret}
+            found[f"{platform}.{department}"] = _credential(Path(name), platform, department, pair)
+    return found
+
+
+def _credential(path: Path, platform: str, department: str, pair: Any) -> Credential:
+    where = f"{path} 的 [{platform}.{department}]"
+    if not isinstance(pair, dict) or not isinstance(pair.get("app_id"), str) or not isinstance(pair.get("secret"), str):
+        raise ConfigError(f"{where} 需要文字 app_id 与 secret。")
+    if len(pair["secret"]) < 32 or not pair["secret"].isascii():
+        raise ConfigError(f"{where} 的 secret 少于 32 个 ASCII 字符，平台不会接受。")
+    return Credential(platform=platform, department=department, app_id=pair["app_id"], secret=SecretStr(pair["secret"]))
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"缺少配置文件 {path}。可用 zz init 生成样例。") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} 不是合格的 UTF-8 TOML 文件：{error}") from None
+
+
+def _model(model: type[_T], data: dict[str, Any], path: Path) -> _T:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{path} 的 {key}：{first['msg']}。") from None
