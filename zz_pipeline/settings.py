@@ -72,7 +72,9 @@ class SourceSpec(_Model):
     fill_merged: bool = True
     path: str = ""
     page_size: int = 200
+    paging: Literal["page", "cursor"] = "page"
     items_key: str = "items"
+    total_key: str = "total"
     cursor_key: str = "next"
     whole: bool = False
     timeout_seconds: float = 30.0
