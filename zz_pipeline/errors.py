@@ -15,6 +15,8 @@ Belongs here: exception classes only. Must not: handling, logging, record conten
     │   └── AuditBroken      the audit chain is not whole or cannot be written: no sending
     └── DeliveryError      a platform cannot be served now; rows keep their state
         ├── AuthRefused      401/403: the lane stops at once, a person must mend the credential
+        ├── ClockWrong       our clock and the platform's differ too much: set the clock, then send again
+        ├── NotRenderable    a record cannot be said in the platform's words: a defect before this point, it stays here
         ├── WrongPlatform    /health names another platform or environment: nothing is sent
         └── OwnerGate        a record would leave in another department's name: a defect of ours, nothing is sent
 """
@@ -76,6 +78,18 @@ class DeliveryError(ZzError):
 
 class AuthRefused(DeliveryError):
     """The platform refuses the credential."""
+
+    retry = False
+
+
+class ClockWrong(DeliveryError):
+    """Our clock and the platform's differ too much."""
+
+    retry = False
+
+
+class NotRenderable(DeliveryError):
+    """A record cannot be said in the platform's words."""
 
     retry = False
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from zz_pipeline.settings import Department
@@ -61,6 +62,7 @@ class Reply:
     nonce: str = ""
     started_at: float = 0.0
     ended_at: float = 0.0
+    skew_seconds: float | None = None  # the platform's Date header minus our clock, if it gave one
 
 
 class Call(Protocol):
@@ -157,6 +159,7 @@ class Answer:
     message: str = ""
     retry_after: float | None = None
     alarm: str = ""  # Chinese; set when the answer contradicts the contract
+    stored: int | None = None  # with ASK: how many wire records the platform counted as stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,18 @@ class RenderContext:
     department: Department
     now: datetime  # Beijing wall time
     held: Mapping[str, Remote] = field(default_factory=dict)  # remote_key → what the platform holds of this record
+    follow_ups: Mapping[str, str] | None = None  # class key → 01–06; None: the default map of standard 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """Departments named by a batch: 统一社会信用代码 in its fields, department keys inside its inspection record keys."""
+
+    codes: frozenset[str] = frozenset()
+    departments: frozenset[str] = frozenset()
+
+
+_NOTHING: Mapping[str, Remote] = MappingProxyType({})
 
 
 class Adapter(Protocol):
@@ -181,7 +196,9 @@ class Adapter(Protocol):
         """The n-th batch number of that department and day, in the contract's form."""
         ...
 
-    def render(self, key: RowKey, op: str, reason: str, rule: str, payload: Mapping[str, Any], ctx: RenderContext) -> tuple[dict[str, Any], ...]:
+    def render(
+        self, key: RowKey, op: str, reason: str, rule: str, payload: Mapping[str, Any], ctx: RenderContext
+    ) -> tuple[dict[str, Any], ...]:
         """Wire records of one row; empty if the platform holds all of it already. Frozen by the caller."""
         ...
 
@@ -197,8 +214,21 @@ class Adapter(Protocol):
         """The answer to a push."""
         ...
 
-    def ask(self, call: Call, sent: Sent, *, taken_in: bool) -> Answer:
-        """What became of a batch: by batch number, receipt or record, as the contract allows. Never pushes."""
+    def ask(
+        self,
+        call: Call,
+        sent: Sent,
+        *,
+        taken_in: bool,
+        after: Answer | None = None,
+        held: Mapping[str, Remote] = _NOTHING,
+    ) -> Answer:
+        """What became of a batch: by batch number, receipt or record, as the contract allows. Never pushes.
+
+        after: the ASK answer that is followed up (its counts decide what an absence means).
+        held: what we know the platform to hold of these records; our own older content is then no conflict but ABSENT.
+        LOST carries a verdict for each row: STORED, or ABSENT (to be sent under a new number), or DIFFERENT.
+        """
         ...
 
     def probe(self, call: Call) -> bool:
@@ -207,6 +237,10 @@ class Adapter(Protocol):
 
     def listing(self, call: Call, kind: str, since: datetime | None, until: datetime | None) -> Iterator[Remote]:
         """All that the platform holds for the credential's department, changed within [since, until]."""
+        ...
+
+    def claims(self, path: str, body: bytes) -> Claims:
+        """In whose names the bytes of a push speak; ValueError if they are no batch of this contract."""
         ...
 
     def content_hash(self, wire: Mapping[str, Any]) -> str:
