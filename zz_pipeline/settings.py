@@ -226,7 +226,9 @@ def load_settings(
         county = county.model_copy(update={"ledger_url": env["ZZ_LEDGER_URL"]})
     departments = _departments(config, env)
     if county.credit_lead not in departments:
-        raise ConfigError(f"{config / 'county.toml'} 的 credit_lead 写的是 {county.credit_lead}，部门目录里没有这个部门。")
+        raise ConfigError(
+            f"{config / 'county.toml'} 的 credit_lead 写的是 {county.credit_lead}，部门目录里没有这个部门。"
+        )
     specs = {p.stem: _platform(p, env) for p in sorted((config / "platforms").glob("*.toml"))}
     missing = [name for name in (*county.platforms, "credit") if name not in specs]
     if missing:

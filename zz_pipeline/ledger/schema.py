@@ -232,7 +232,9 @@ intake = _table(
     Column("unchanged", Integer, nullable=False, default=0),
     Column("quarantined", Integer, nullable=False, default=0),
     Column("accepted", Integer, nullable=False, default=0),
-    Column("accepted_before", Integer, nullable=False, default=0),  # unchanged since an earlier reading of this partition
+    Column(
+        "accepted_before", Integer, nullable=False, default=0
+    ),  # unchanged since an earlier reading of this partition
     Column("started_at", Float, nullable=False),
     Column("finished_at", Float),
     Index("intake_day", "day", "dept", "kind"),

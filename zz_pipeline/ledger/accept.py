@@ -1,0 +1,352 @@
+"""Accepting: new content becomes a version with one outbox row for each platform, all in one transaction with the audit.
+
+Belongs here: comparing with the newest version, versions, outbox rows, cancelling what was never sent, quarantine entries.
+Must not: judging content (that was `quality`), deciding about publicity (handed in as `decide`), sending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, and_, insert, select, text, update
+
+from zz_pipeline.ledger import audit, intake
+from zz_pipeline.ledger.db import Ledger
+from zz_pipeline.ledger.payload import Content
+from zz_pipeline.ledger.quarantine import Entry, reopen, settle
+from zz_pipeline.ledger.schema import outbox, record_head, record_version, suppression
+from zz_pipeline.standard.canonical import sm3_hex
+
+CHUNK = 400  # keys in one IN (...): SQLite's older limit on variables is 999
+# The platform has or may have the record as published by these rows.
+MAYBE_THERE = ("INFLIGHT", "UNKNOWN", "ACCEPTED", "CONFIRMED", "CONFLICT")
+STALE = "INS-043"
+
+
+class Decision(Protocol):
+    """What `standard.publishing.decide` returns."""
+
+    @property
+    def state(self) -> str: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def not_before(self) -> datetime | None: ...
+    @property
+    def due(self) -> date | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a decision may know beside the content."""
+
+    version: int
+    op: str
+    suppressed: str | None
+    was_public: bool
+
+
+Decide = Callable[[str, Mapping[str, Any], str, Facts], Decision]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One intake's frame: whose it is, for which partition, with what it read."""
+
+    intake_id: int
+    kind: str
+    dept: str  # the department that was read
+    owner: str  # in whose name the records leave
+    day: date
+    until: datetime | None
+    rule_set: str
+    pulled: int
+    rows: int
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    files: tuple[intake.FileNote, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Counts of one intake in records; `stale` are among the quarantined."""
+
+    unchanged: int = 0
+    accepted: int = 0
+    accepted_before: int = 0
+    quarantined: int = 0
+    stale: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A version to be written: content, operation and why."""
+
+    content: Content
+    op: str = "PUBLISH"  # PUBLISH becomes CORRECT where an earlier version exists
+    reason: str = ""
+
+
+def accept(
+    ledger: Ledger,
+    source: Source,
+    records: Sequence[Content],
+    entries: Sequence[Entry],
+    platforms: Sequence[str],
+    decide: Decide,
+    *,
+    now: float,
+    zone_offset: float,
+) -> Accepted:
+    """Close an intake: accept `records`, keep `entries` as quarantine, move watermark and files on. One transaction."""
+    with ledger.begin() as conn:
+        serialize(conn, source.owner)
+        heads = _heads(conn, source.kind, [r.record_key for r in records])
+        fresh, same, stale = _compare(records, heads)
+        before = _accepted_in(conn, source, same)
+        changes = [Change(r) for r in fresh]
+        write_versions(conn, source, changes, heads, platforms, decide, now=now, zone_offset=zone_offset)
+        kept = [*entries, *(_stale_entry(source, r, heads[r.record_key]) for r in stale)]
+        units = {e.unit for e in kept if e.severity == "ERROR"}
+        settle(
+            conn, source.dept, source.kind, [r.payload.get("record_no") or r.record_key for r in (*fresh, *same)], now
+        )
+        reopen(conn, source.intake_id, source.day, source.dept, source.kind, kept, now)
+        result = Accepted(len(same) - before, len(fresh), before, len(units), len(stale))
+        _close(conn, source, result, now)
+    return result
+
+
+def write_versions(
+    conn: Connection,
+    source: Source,
+    changes: Sequence[Change],
+    heads: Mapping[str, Any],
+    platforms: Sequence[str],
+    decide: Decide,
+    *,
+    now: float,
+    zone_offset: float,
+) -> None:
+    """Insert versions with their outbox rows and the audit event, cancelling earlier rows that never left."""
+    keys = [c.content.record_key for c in changes]
+    if not keys:
+        return
+    _cancel_unsent(conn, source.kind, keys, now)
+    there = _maybe_there(conn, source.kind, keys)
+    barred = suppressed(conn, source.kind, keys)
+    versions, rows, told = [], [], []
+    for change in changes:
+        c = change.content
+        head = heads.get(c.record_key)
+        version = (head.version if head else 0) + 1
+        op = "CORRECT" if head and change.op == "PUBLISH" else change.op
+        versions.append(_version_row(source, change, version, op, now))
+        told.append([c.record_key, version, c.digest])
+        for platform in platforms:
+            facts = Facts(version, op, barred.get(c.record_key), (platform, c.record_key) in there)
+            decision = decide(source.kind, c.payload, platform, facts)
+            rows.append(_outbox_row(source, c, version, platform, decision, now, zone_offset))
+    conn.execute(insert(record_version), versions)
+    _move_heads(conn, source, changes, heads)
+    conn.execute(insert(outbox), rows)
+    for start in range(0, len(told), CHUNK):
+        part = told[start : start + CHUNK]
+        audit.append(
+            conn, "pipeline", "ACCEPT", f"{source.owner}/{source.kind}/{source.day}", True, {"records": part}, ts=now
+        )
+
+
+def serialize(conn: Connection, owner: str) -> None:
+    """One acceptance at a time for each owner; SQLite's single writer needs no lock of ours."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(text("SELECT pg_advisory_xact_lock(610124003, hashtext(:owner))"), {"owner": owner})
+
+
+def suppressed(conn: Connection, kind: str, keys: Iterable[str]) -> dict[str, str]:
+    """Keys that must not be public any more → reason; notices that came before their record count too."""
+    found: dict[str, str] = {}
+    for part in _chunks(list(keys)):
+        query = select(suppression.c.record_key, suppression.c.reason)
+        found |= dict(conn.execute(query.where(suppression.c.kind == kind, suppression.c.record_key.in_(part))))
+    return found
+
+
+def heads_of(conn: Connection, kind: str, keys: Iterable[str]) -> dict[str, Any]:
+    """Newest versions by key; on PostgreSQL the rows are locked until the transaction ends."""
+    return _heads(conn, kind, list(keys))
+
+
+def _heads(conn: Connection, kind: str, keys: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for part in _chunks(keys):
+        query = select(record_head).where(record_head.c.kind == kind, record_head.c.record_key.in_(part))
+        found |= {row.record_key: row for row in conn.execute(query.with_for_update())}
+    return found
+
+
+def _compare(
+    records: Sequence[Content], heads: Mapping[str, Any]
+) -> tuple[list[Content], list[Content], list[Content]]:
+    """(new content, the newest version again, an older state after a newer one)."""
+    fresh: list[Content] = []
+    same: list[Content] = []
+    stale: list[Content] = []
+    for record in records:
+        head = heads.get(record.record_key)
+        if head is None:
+            fresh.append(record)
+        elif head.digest == record.digest:
+            same.append(record)
+        elif head.changed_at and record.changed_at and record.changed_at < head.changed_at:
+            stale.append(record)
+        else:
+            fresh.append(record)
+    return fresh, same, stale
+
+
+def _accepted_in(conn: Connection, source: Source, same: Sequence[Content]) -> int:
+    """How many of `same` were accepted by an earlier reading of this very partition."""
+    count = 0
+    for part in _chunks([r.record_key for r in same]):
+        join = and_(
+            record_version.c.kind == record_head.c.kind,
+            record_version.c.record_key == record_head.c.record_key,
+            record_version.c.version == record_head.c.version,
+        )
+        query = select(record_head.c.record_key).join_from(record_head, record_version, join)
+        where = (record_head.c.kind == source.kind) & record_head.c.record_key.in_(part)
+        count += len(conn.execute(query.where(where, record_version.c.day == source.day.isoformat())).all())
+    return count
+
+
+def _cancel_unsent(conn: Connection, kind: str, keys: Sequence[str], now: float) -> None:
+    """Rows that surely left nothing on a platform give way to the newer version."""
+    for part in _chunks(keys):
+        where = (outbox.c.kind == kind) & outbox.c.record_key.in_(part) & outbox.c.state.in_(("READY", "HELD"))
+        conn.execute(
+            update(outbox).where(where).values(state="CANCELLED", reason="已有更新的版本，本版不再发送", updated_at=now)
+        )
+
+
+def _maybe_there(conn: Connection, kind: str, keys: Sequence[str]) -> set[tuple[str, str]]:
+    """(platform, key) whose newest row that may have arrived is a publication, not a withdrawal."""
+    newest: dict[tuple[str, str], tuple[int, str]] = {}
+    columns = (outbox.c.platform, outbox.c.record_key, outbox.c.version, outbox.c.op)
+    for part in _chunks(keys):
+        where = (outbox.c.kind == kind) & outbox.c.record_key.in_(part) & outbox.c.state.in_(MAYBE_THERE)
+        for platform, key, version, op in conn.execute(select(*columns).where(where)):
+            newest[platform, key] = max(newest.get((platform, key), (0, "")), (version, op))
+    return {pair for pair, (_, op) in newest.items() if op != "WITHDRAW"}
+
+
+def _version_row(source: Source, change: Change, version: int, op: str, now: float) -> dict[str, Any]:
+    c = change.content
+    return {
+        "kind": source.kind,
+        "record_key": c.record_key,
+        "version": version,
+        "op": op,
+        "owner_dept": source.owner,
+        "submit_dept": source.owner,
+        "day": source.day.isoformat(),
+        "digest": c.digest,
+        "payload": c.body,
+        "rule_set": source.rule_set,
+        "reason": change.reason,
+        "changed_at": c.changed_at,
+        "source_file": c.source_file,
+        "source_row": c.source_row,
+        "accepted_at": now,
+    }
+
+
+def _move_heads(conn: Connection, source: Source, changes: Sequence[Change], heads: Mapping[str, Any]) -> None:
+    new = []
+    for change in changes:
+        c, head = change.content, heads.get(change.content.record_key)
+        row = {"digest": c.digest, "changed_at": c.changed_at, "withdrawn": change.op == "WITHDRAW"}
+        if head is None:
+            new.append(
+                {"kind": source.kind, "record_key": c.record_key, "version": 1, "owner_dept": source.owner, **row}
+            )
+        else:
+            where = (record_head.c.kind == source.kind) & (record_head.c.record_key == c.record_key)
+            conn.execute(update(record_head).where(where).values(version=head.version + 1, **row))
+    if new:
+        conn.execute(insert(record_head), new)
+
+
+def _outbox_row(
+    source: Source, c: Content, version: int, platform: str, decision: Decision, now: float, zone_offset: float
+) -> dict[str, Any]:
+    wait = decision.not_before
+    op = str(decision.op)
+    return {
+        "platform": platform,
+        "kind": source.kind,
+        "record_key": c.record_key,
+        "version": version,
+        "dept": source.owner,
+        "day": source.day.isoformat(),
+        "op": op,
+        "state": str(decision.state),
+        "reason": decision.reason,
+        "rule": decision.rule,
+        "item_key": sm3_hex(
+            "|".join(("zz1", platform, c.record_key, str(version), op, c.digest, source.kind)).encode()
+        ),
+        "due": decision.due.isoformat() if decision.due else None,
+        # wall time of the county → Unix seconds; Beijing has no daylight saving since 1991
+        "not_before": (wait - datetime(1970, 1, 1)).total_seconds() - zone_offset if wait else 0.0,  # noqa: DTZ001 - both are wall times
+        "updated_at": now,
+    }
+
+
+def _stale_entry(source: Source, record: Content, head: Any) -> Entry:
+    return Entry(
+        unit=str(record.payload.get("record_no") or record.record_key),
+        record_key=record.record_key,
+        source_file=record.source_file or "",
+        source_row=record.source_row or 0,
+        rule=STALE,
+        field="changed_at",
+        value=record.changed_at or "",
+        message=f"这一行的变更时间早于已接收的第 {head.version} 版（{head.changed_at}），是旧数据，未采用。如确需改回，请更新变更时间后重新提交。",
+        severity="ERROR",
+    )
+
+
+def _close(conn: Connection, source: Source, result: Accepted, now: float) -> None:
+    state = "OK" if source.pulled or source.files else "EMPTY"
+    skipped = dict(source.skipped)
+    intake.close(
+        conn,
+        source.intake_id,
+        state,
+        now,
+        rows=source.rows,
+        skipped=intake.to_json(skipped),
+        files=intake.files_json(source.files),
+        error="；".join(source.warnings),
+        pulled=source.pulled,
+        unchanged=result.unchanged,
+        quarantined=result.quarantined,
+        accepted=result.accepted,
+        accepted_before=result.accepted_before,
+    )
+    intake.remember_files(conn, source.dept, source.day, source.files, now)
+    if source.until is not None:
+        intake.advance(conn, source.dept, source.kind, source.until)
+
+
+def _chunks(values: Sequence[str]) -> Iterable[Sequence[str]]:
+    for start in range(0, len(values), CHUNK):
+        yield values[start : start + CHUNK]

@@ -1,0 +1,86 @@
+"""Connections to the business database: one writer at a time on SQLite, transactions that begin when they say so.
+
+Belongs here: engine, pragmas, transactions, migration on demand. Must not: tables, queries.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
+
+from zz_pipeline.errors import LedgerError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Ledger:
+    """The business database. `begin()` is one write transaction, `read()` a consistent look."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.sqlite = make_url(url).get_backend_name() == "sqlite"
+        self.engine = _engine(url, self.sqlite)
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A write transaction: committed at the end of the block, rolled back on any exception."""
+        with self.engine.connect().execution_options(zz_write=True) as conn, conn.begin():
+            yield conn
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read transaction; never waits for the writer on SQLite (WAL)."""
+        with self.engine.connect() as conn, conn.begin():
+            yield conn
+
+    def migrate(self) -> None:
+        """Bring the schema to the newest version; LedgerError if the database is not reachable."""
+        from alembic import command
+        from alembic.config import Config
+
+        if self.sqlite and (name := make_url(self.url).database):
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        try:
+            with self.begin() as conn:
+                if not self.sqlite:  # two processes that start together migrate one after the other
+                    conn.exec_driver_sql("SELECT pg_advisory_xact_lock(610124001)")
+                config.attributes["connection"] = conn
+                command.upgrade(config, "head")
+        except OperationalError as error:
+            shown = make_url(self.url).render_as_string(hide_password=True)
+            raise LedgerError(f"业务数据库 {shown} 打不开：{error.orig}。请检查 ledger_url 和数据库服务。") from None
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def _engine(url: str, sqlite: bool) -> Engine:
+    if not sqlite:
+        return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8)
+    engine = create_engine(
+        url, connect_args={"timeout": 60.0, "check_same_thread": False}, pool_size=8, max_overflow=16
+    )
+    event.listen(engine, "connect", _pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _pragmas(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # the driver's own BEGIN comes too late; `_begin` sends ours
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=60000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(conn: Connection) -> None:
+    # A writer takes its lock at once: a deferred one that upgrades later fails with "database is locked".
+    write = conn.get_execution_options().get("zz_write", False)
+    conn.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

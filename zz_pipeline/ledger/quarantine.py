@@ -1,0 +1,63 @@
+"""Quarantine: what was sent back to a department, why, and whether it is settled.
+
+Belongs here: entries and their life. Must not: rules, unmasked values, the returned workbook itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Connection, insert, update
+
+from zz_pipeline.ledger.schema import quarantine
+
+CHUNK = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One finding on one row. `value` is masked, `message` tells the clerk what to correct."""
+
+    unit: str
+    record_key: str
+    source_file: str
+    source_row: int
+    rule: str
+    field: str
+    value: str
+    message: str
+    severity: str  # ERROR | WARN
+
+
+def reopen(
+    conn: Connection, intake_id: int, day: date, dept: str, kind: str, entries: Sequence[Entry], now: float
+) -> None:
+    """Replace what is open of these units by what was found now, so that a repeated reading counts once."""
+    settle(conn, dept, kind, {e.unit for e in entries}, now, by="已由新的检查结果取代")
+    if not entries:
+        return
+    frame = {"intake_id": intake_id, "day": day.isoformat(), "dept": dept, "kind": kind, "opened_at": now}
+    rows = []
+    for e in entries:
+        row = {"unit": e.unit[:200], "record_key": e.record_key[:60], "source_file": e.source_file, "value": e.value}
+        row |= {
+            "source_row": e.source_row,
+            "rule": e.rule,
+            "field": e.field,
+            "message": e.message,
+            "severity": e.severity,
+        }
+        rows.append(frame | row)
+    conn.execute(insert(quarantine), rows)
+
+
+def settle(conn: Connection, dept: str, kind: str, units: Iterable[str], now: float, by: str = "更正后已接收") -> int:
+    """Close the open entries of these units; returns how many were closed."""
+    todo, closed = [u[:200] for u in units], 0
+    for start in range(0, len(todo), CHUNK):
+        where = (quarantine.c.dept == dept) & (quarantine.c.kind == kind) & quarantine.c.settled_at.is_(None)
+        where &= quarantine.c.unit.in_(todo[start : start + CHUNK])
+        closed += conn.execute(update(quarantine).where(where).values(settled_at=now, settled_by=by)).rowcount
+    return closed
