@@ -127,6 +127,7 @@ class Capability(_Model):
     list_by_time: bool = True
     versions: bool
     withdraw: bool = True
+    public: bool = False  # what it accepts is open to anyone at once
 
 
 class PlatformSpec(_Model):

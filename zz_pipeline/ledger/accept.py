@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, and_, insert, select, text, update
 
@@ -74,6 +74,13 @@ class Source:
     warnings: tuple[str, ...] = ()
 
 
+class Target(NamedTuple):
+    """A platform that gets an outbox row for each version; `public`: what it holds is open to anyone."""
+
+    name: str
+    public: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """Counts of one intake in records; `stale` are among the quarantined."""
@@ -99,7 +106,7 @@ def accept(
     source: Source,
     records: Sequence[Content],
     entries: Sequence[Entry],
-    platforms: Sequence[str],
+    platforms: Sequence[Target],
     decide: Decide,
     *,
     now: float,
@@ -129,7 +136,7 @@ def write_versions(
     source: Source,
     changes: Sequence[Change],
     heads: Mapping[str, Any],
-    platforms: Sequence[str],
+    platforms: Sequence[Target],
     decide: Decide,
     *,
     now: float,
@@ -151,8 +158,8 @@ def write_versions(
         versions.append(_version_row(source, change, version, op, now))
         told.append([c.record_key, version, c.digest])
         for platform in platforms:
-            facts = Facts(version, op, barred.get(c.record_key), (platform, c.record_key) in there)
-            decision = decide(source.kind, c.payload, platform, facts)
+            facts = Facts(version, op, barred.get(c.record_key), (platform.name, c.record_key) in there)
+            decision = decide(source.kind, c.payload, platform.name, facts)
             rows.append(_outbox_row(source, c, version, platform, decision, now, zone_offset))
     conn.execute(insert(record_version), versions)
     _move_heads(conn, source, changes, heads)
@@ -285,12 +292,14 @@ def _move_heads(conn: Connection, source: Source, changes: Sequence[Change], hea
 
 
 def _outbox_row(
-    source: Source, c: Content, version: int, platform: str, decision: Decision, now: float, zone_offset: float
+    source: Source, c: Content, version: int, platform: Target, decision: Decision, now: float, zone_offset: float
 ) -> dict[str, Any]:
     wait = decision.not_before
     op = str(decision.op)
     return {
-        "platform": platform,
+        "platform": platform.name,
+        "public": platform.public,
+        "scheme": c.payload.get("scheme") or "",
         "kind": source.kind,
         "record_key": c.record_key,
         "version": version,
@@ -301,7 +310,7 @@ def _outbox_row(
         "reason": decision.reason,
         "rule": decision.rule,
         "item_key": sm3_hex(
-            "|".join(("zz1", platform, c.record_key, str(version), op, c.digest, source.kind)).encode()
+            "|".join(("zz1", platform.name, c.record_key, str(version), op, c.digest, source.kind)).encode()
         ),
         "due": decision.due.isoformat() if decision.due else None,
         # wall time of the county → Unix seconds; Beijing has no daylight saving since 1991

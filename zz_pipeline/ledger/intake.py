@@ -74,7 +74,7 @@ def begin(ledger: Ledger, day: date, dept: str, kind: str, since: datetime, unti
                 started_at=now,
             )
         )
-        return int(result.inserted_primary_key[0])
+        return int((result.inserted_primary_key or (0,))[0])
 
 
 def fail(ledger: Ledger, intake_id: int, error: str, now: float, files: tuple[FileNote, ...] = ()) -> None:

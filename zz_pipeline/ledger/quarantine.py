@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from sqlalchemy import Connection, insert, update
 
@@ -38,10 +39,21 @@ def reopen(
     settle(conn, dept, kind, {e.unit for e in entries}, now, by="已由新的检查结果取代")
     if not entries:
         return
-    frame = {"intake_id": intake_id, "day": day.isoformat(), "dept": dept, "kind": kind, "opened_at": now}
+    frame: dict[str, Any] = {
+        "intake_id": intake_id,
+        "day": day.isoformat(),
+        "dept": dept,
+        "kind": kind,
+        "opened_at": now,
+    }
     rows = []
     for e in entries:
-        row = {"unit": e.unit[:200], "record_key": e.record_key[:60], "source_file": e.source_file, "value": e.value}
+        row: dict[str, Any] = {
+            "unit": e.unit[:200],
+            "record_key": e.record_key[:60],
+            "source_file": e.source_file,
+            "value": e.value,
+        }
         row |= {
             "source_row": e.source_row,
             "rule": e.rule,

@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import Connection, insert, select, update
 
 from zz_pipeline.ledger import intake
-from zz_pipeline.ledger.accept import Accepted, Change, Decide, Source, heads_of, serialize, write_versions
+from zz_pipeline.ledger.accept import Accepted, Change, Decide, Source, Target, heads_of, serialize, write_versions
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import content
 from zz_pipeline.ledger.quarantine import Entry, reopen, settle
@@ -29,7 +29,7 @@ def apply(
     source: Source,
     notices: Sequence[Mapping[str, Any]],
     entries: Sequence[Entry],
-    platforms: Sequence[str],
+    platforms: Sequence[Target],
     decide: Decide,
     *,
     now: float,
@@ -73,7 +73,7 @@ def _bar(
     source: Source,
     kind: str,
     notice: Mapping[str, Any],
-    platforms: Sequence[str],
+    platforms: Sequence[Target],
     decide: Decide,
     now: float,
     zone_offset: float,

@@ -89,6 +89,8 @@ outbox = _table(
     Column("dept", DEPT, nullable=False),
     Column("day", DAY, nullable=False),
     Column("op", String(8), nullable=False),  # PUBLISH | CORRECT | WITHDRAW: what is to happen on this platform
+    Column("scheme", String(8), nullable=False, default=""),  # of a rating
+    Column("public", Boolean, nullable=False),  # what this platform holds is open to anyone
     Column("state", String(16), nullable=False),
     Column("reason", Text, nullable=False, default=""),  # Chinese: why it is in this state
     Column("rule", String(32), nullable=False, default=""),  # rule or legal source of the decision
@@ -110,6 +112,11 @@ outbox = _table(
         "state in ('READY','INFLIGHT','CONFIRMED','ACCEPTED','REJECTED','UNKNOWN',"
         "'HELD','BLOCKED','NOT_APPLICABLE','CANCELLED','CONFLICT','DEAD')",
         name="known_state",
+    ),
+    # 国市监信发〔2022〕6号: 企业信用风险分类 is an internal reference and is never published. Not a setting, not an `if`.
+    CheckConstraint(
+        "NOT (public AND scheme = 'RISK') OR state IN ('BLOCKED', 'NOT_APPLICABLE', 'CANCELLED')",
+        name="risk_is_never_public",
     ),
     ForeignKeyConstraint(
         ["kind", "record_key", "version"],

@@ -179,4 +179,4 @@ def _states(conn: Connection, day: str) -> dict[tuple[str, str], int]:
 
 def _reconciled(conn: Connection, day: str) -> dict[str, str]:
     query = select(reconciliation.c.platform, reconciliation.c.state).where(reconciliation.c.day == day)
-    return dict(conn.execute(query.order_by(reconciliation.c.id)))
+    return {row.platform: row.state for row in conn.execute(query.order_by(reconciliation.c.id))}

@@ -313,6 +313,8 @@ def upgrade() -> None:
         sa.Column("dept", sa.String(length=8), nullable=False),
         sa.Column("day", sa.String(length=10), nullable=False),
         sa.Column("op", sa.String(length=8), nullable=False),
+        sa.Column("scheme", sa.String(length=8), nullable=False),
+        sa.Column("public", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("rule", sa.String(length=32), nullable=False),
@@ -330,6 +332,10 @@ def upgrade() -> None:
         sa.Column("receipt", sa.Text(), nullable=False),
         sa.Column("remote_code", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Float(), nullable=False),
+        sa.CheckConstraint(
+            "NOT (public AND scheme = 'RISK') OR state IN ('BLOCKED', 'NOT_APPLICABLE', 'CANCELLED')",
+            name="risk_is_never_public",
+        ),
         sa.CheckConstraint(
             "state in ('READY','INFLIGHT','CONFIRMED','ACCEPTED','REJECTED','UNKNOWN','HELD','BLOCKED','NOT_APPLICABLE','CANCELLED','CONFLICT','DEAD')",
             name="known_state",
