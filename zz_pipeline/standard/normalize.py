@@ -1,0 +1,119 @@
+"""Clean-up of texts as departments type them: what may be dropped without changing what was meant.
+
+Belongs here: width, blanks, invisible characters, spreadsheet marks (a leading apostrophe, ="…"), case of codes.
+Must not: repairing (O → 0, l → 1), guessing, codes and dates. Every function is idempotent; an empty text becomes null.
+
+Source: standard 4.1 (dropped at the ends, inside they refuse the value; width and case are raised with a warning).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from zz_pipeline.standard.columns import as_text, map_unique
+
+CHANGED = "changed"  # width or case was raised: a warning
+FOREIGN = "foreign"  # something that no identifier holds stands inside: the value is refused (STD-006)
+
+# Characters that no one sees. Blanks are dealt with apart because names keep them.
+_INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff"
+)
+_CONTROL = "\x00-\x1f\x7f-\x9f"
+_APOSTROPHES = "'\u2018\u2019`\uff07"
+_EDGE = rf"[\s{_INVISIBLE}{_CONTROL}]+"
+_ENDS = re.compile(rf"\A{_EDGE}|{_EDGE}\Z")
+_LEADING = re.compile(rf"\A[{_APOSTROPHES}]+")
+_FORMULA = re.compile(r"\A[=＝][\"“”＂](.*)[\"“”＂]\Z", re.S)
+_INSIDE = re.compile(rf"[\s{_INVISIBLE}{_CONTROL}{_APOSTROPHES}\"=“”]")
+_UNSEEN = re.compile(f"[{_INVISIBLE}]+")
+_BREAKS = re.compile("[\r\n\v\f\u0085\u2028\u2029]+")
+_RETURN = re.compile("\r\n?|[\v\f\u0085\u2028\u2029]")
+_BLANKS = re.compile(r"[^\S\r\n\v\f\u0085\u2028\u2029]+")
+
+_HALF = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
+_UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
+_BRACKETS = str.maketrans("()", "（）")
+# RE2: a text outside these needs no work at all; nearly every text of a night is such.
+_PLAIN_CODE = {True: r"\A[0-9A-Z_-]+\z", False: r"\A[0-9A-Za-z_-]+\z"}
+_PLAIN_TEXT = r"\A[0-9A-Za-z_\x{4e00}-\x{9fff}（）、，。；：“”《》·-]+\z"
+
+
+def half_width(text: str) -> str:
+    """Full-width ASCII forms and the ideographic blank as half-width; nothing else changes."""
+    return text.translate(_HALF)
+
+
+def clean_identifier(values: Any, *, upper: bool = True) -> tuple[pa.Array, pa.Array]:
+    """(values, flags) of an identifier column; flags are "", CHANGED or FOREIGN.
+
+    `upper` raises a–z; record numbers and object codes keep their case: there "a" and "A" are two numbers.
+    """
+    array = as_text(values)
+
+    def value(text: str) -> str | None:
+        return _identifier(text, upper)[0]
+
+    def flag(text: str) -> str:
+        return _identifier(text, upper)[1]
+
+    plain = _PLAIN_CODE[upper]
+    flags = _where_needed(array, plain, flag, "")
+    return _where_needed(array, plain, value, None), pc.fill_null(flags, "")
+
+
+def clean_name(values: Any) -> pa.Array:
+    """Names of people, companies, plans: no line breaks, single blanks, full-width brackets （）."""
+    return _where_needed(as_text(values), _PLAIN_TEXT, _name, None)
+
+
+def clean_text(values: Any) -> pa.Array:
+    """Free text: trimmed, invisible characters dropped, line breaks as LF; everything else stays as written."""
+    return _where_needed(as_text(values), _PLAIN_TEXT, _text, None)
+
+
+def _where_needed(array: pa.Array, plain: str, change: Callable[[str], str | None], keep: str | None) -> pa.Array:
+    """`change` on the texts that are not `plain`; the others stay, or become `keep` if that is a text."""
+    is_plain = pc.match_substring_regex(array, plain)
+    if pc.all(pc.fill_null(is_plain, True)).as_py() is not False:
+        return array if keep is None else pc.if_else(pc.is_valid(array), keep, pa.scalar(None, pa.string()))
+    untouched = array if keep is None else pa.scalar(keep, pa.string())
+    changed = map_unique(pc.if_else(is_plain, pa.scalar(None, pa.string()), array), change, pa.string())
+    return pc.if_else(is_plain, untouched, changed)
+
+
+def _trim(text: str) -> str:
+    """Blanks, invisible characters, a leading apostrophe and ="…" off the ends, until nothing more comes off."""
+    while True:
+        before = text
+        text = _ENDS.sub("", text)
+        text = _LEADING.sub("", text)
+        formula = _FORMULA.match(text)
+        text = formula[1] if formula else text
+        if text == before:
+            return text
+
+
+def _identifier(text: str, upper: bool) -> tuple[str | None, str]:
+    trimmed = _trim(text)
+    half = half_width(trimmed)
+    raised = half.translate(_UPPER) if upper else half
+    done = _trim(raised)
+    if _INSIDE.search(done):
+        return done or None, FOREIGN
+    return done or None, CHANGED if raised != trimmed else ""
+
+
+def _name(text: str) -> str | None:
+    joined = _BREAKS.sub("", _UNSEEN.sub("", text))
+    return _trim(_BLANKS.sub(" ", joined).translate(_BRACKETS)) or None
+
+
+def _text(text: str) -> str | None:
+    return _trim(_RETURN.sub("\n", _UNSEEN.sub("", text))) or None
