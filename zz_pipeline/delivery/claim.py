@@ -1,0 +1,248 @@
+"""Claiming: choose rows, freeze their batch and commit the intent, before the first byte leaves.
+
+Belongs here: the choice and its order, rendering at the first claim, batch numbers, the intent's transaction.
+Must not: sending, reading answers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from sqlalchemy import Connection, and_, case, insert, select, update
+
+from zz_pipeline.delivery import budget, gates, holdings
+from zz_pipeline.delivery.lanes import Lane
+from zz_pipeline.delivery.protocol import Adapter, RenderContext, RowKey, Sent, State
+from zz_pipeline.delivery.rows import (
+    Batch,
+    Facts,
+    OutRow,
+    advance,
+    read_batch,
+    read_keys,
+    read_rows,
+    save_rows,
+    set_batch,
+)
+from zz_pipeline.delivery.states import Event
+from zz_pipeline.errors import LedgerError, NotRenderable, OwnerGate
+from zz_pipeline.ledger import audit
+from zz_pipeline.ledger.schema import attempt, batch, outbox, record_version, sequence
+from zz_pipeline.settings import Department, PlatformSpec
+from zz_pipeline.standard.canonical import sm3_hex
+
+OPS = ("PUBLISH", "CORRECT", "WITHDRAW")
+FRAME_BYTES = 4096  # room for what surrounds the records in a body
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What claiming needs to know beside the lane: contract, limits, whose name, which platform is the entry."""
+
+    adapter: Adapter
+    spec: PlatformSpec
+    department: Department
+    entry: str
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A committed intent: the bytes to send, under which attempt, claimed at which monotonic moment."""
+
+    sent: Sent
+    attempt: int
+    at: float
+
+
+@dataclass(slots=True)
+class Claimed:
+    """What a claim did: a batch to send, or seconds to wait for a token, or rows settled without sending, or nothing."""
+
+    claim: Claim | None = None
+    wait: float = 0.0
+    settled: list[OutRow] = field(default_factory=list)
+
+
+def claim(lane: Lane, desk: Desk, now: float) -> Claimed:
+    """Freeze the next batch of the lane in one fenced transaction; it may be sent when this has returned."""
+    done = Claimed()
+    with lane.fenced("claim") as conn:
+        rows = _pick(conn, lane, desk, now)
+        if not rows:
+            return done
+        done.wait = budget.take_token(conn, lane.platform, lane.dept, desk.spec, now)
+        if done.wait:
+            return done
+        old = read_batch(conn, rows[0].batch_id) if rows[0].batch_id else None
+        if old is not None and old.state == "FROZEN":
+            done.claim = _again(conn, lane, desk, old, rows, now)
+        else:
+            done.claim = _fresh(conn, lane, desk, old, rows, done, now)
+    if done.claim is not None:
+        done.claim = replace(done.claim, at=time.monotonic())
+    return done
+
+
+def _pick(conn: Connection, lane: Lane, desk: Desk, now: float) -> list[OutRow]:
+    """The rows of the next batch: nearest to the statutory limit first, of one kind and one path."""
+    turn = and_(
+        gates.sendable(lane.platform, lane.dept, desk.entry), outbox.c.next_at <= now, outbox.c.not_before <= now
+    )
+    first = _keys(conn, turn, 1)
+    if not first:
+        return []
+    lead = read_keys(conn, lane.platform, first)[0]
+    old = read_batch(conn, lead.batch_id) if lead.batch_id else None
+    if old is not None and old.state in ("FROZEN", "SPLIT"):
+        members = read_rows(conn, outbox.c.platform == lane.platform, outbox.c.batch_id == old.batch_id)
+        if old.state == "SPLIT":
+            return read_keys(conn, lane.platform, _keys(conn, and_(turn, outbox.c.batch_id == old.batch_id), old.n))
+        if all(m.state is State.READY for m in members) and sum(len(m.wires) for m in members) == old.n:
+            return members
+        set_batch(conn, old.batch_id, state="CLOSED", closed_at=now)  # its rows have parted: a new number
+    path = desk.adapter.path(lead.key.kind, lead.op)
+    ops = [op for op in OPS if op == lead.op or _same_path(desk.adapter, lead.key.kind, op, path)]
+    alike = and_(turn, outbox.c.kind == lead.key.kind, outbox.c.op.in_(ops), _in_no_special_batch())
+    return read_keys(
+        conn, lane.platform, [lead.key, *(k for k in _keys(conn, alike, desk.adapter.limit(path)) if k != lead.key)]
+    )
+
+
+def _same_path(adapter: Adapter, kind: str, op: str, path: str) -> bool:
+    try:
+        return adapter.path(kind, op) == path
+    except (KeyError, ValueError, NotRenderable):  # an operation that the contract does not have for this kind
+        return False
+
+
+def _in_no_special_batch() -> Any:
+    kept = select(batch.c.batch_id).where(batch.c.batch_id == outbox.c.batch_id, batch.c.state.in_(("FROZEN", "SPLIT")))
+    return ~kept.exists()
+
+
+def _keys(conn: Connection, where: Any, limit: int) -> list[RowKey]:
+    v = record_version
+    same = and_(v.c.kind == outbox.c.kind, v.c.record_key == outbox.c.record_key, v.c.version == outbox.c.version)
+    order = (case((outbox.c.due.is_(None), 1), else_=0), outbox.c.due, v.c.accepted_at, outbox.c.record_key)
+    query = select(outbox.c.kind, outbox.c.record_key, outbox.c.version).join_from(outbox, v, same)
+    return [RowKey(*row) for row in conn.execute(query.where(where).order_by(*order).limit(limit))]
+
+
+def _again(conn: Connection, lane: Lane, desk: Desk, old: Batch, rows: list[OutRow], now: float) -> Claim:
+    """The same frozen bytes under the same number."""
+    if sm3_hex(old.body) != old.digest:
+        raise LedgerError(
+            f"批次 {old.number} 的冻结内容与其摘要不符，台账可能被改动，已停止发送。请核查审计链并从备份恢复。"
+        )
+    return _commit_intent(conn, lane, desk, old, rows, now)
+
+
+def _fresh(
+    conn: Connection, lane: Lane, desk: Desk, old: Batch | None, rows: list[OutRow], done: Claimed, now: float
+) -> Claim | None:
+    """A new batch out of the first rows that fit; rows that need no sending are settled on the way."""
+    path = desk.adapter.path(rows[0].key.kind, rows[0].op)
+    most = min(desk.adapter.limit(path), desk.spec.batch_records)
+    if old is not None and old.state == "SPLIT":
+        most = max(1, (old.n + 1) // 2)
+    ready: list[OutRow] = []
+    size, count = FRAME_BYTES, 0
+    for row in rows:
+        rendered = _rendered(conn, lane, desk, row, now)
+        if rendered.state is not State.READY:
+            done.settled.append(rendered)
+            continue
+        bytes_, records = len(rendered.wire or b""), len(rendered.wires)
+        if ready and (count + records > most or size + bytes_ > desk.spec.batch_bytes):
+            break
+        ready.append(rendered)
+        size, count = size + bytes_, count + records
+    save_rows(conn, lane.platform, done.settled, now)
+    if done.settled:
+        told = {"rows": [[*row.key, row.state] for row in done.settled]}
+        audit.append(conn, lane.actor, "SETTLE", lane.name, True, told)
+    return _frozen(conn, lane, desk, path, ready, now) if ready else None
+
+
+def _rendered(conn: Connection, lane: Lane, desk: Desk, row: OutRow, now: float) -> OutRow:
+    """The row with its wire frozen, or settled because there is nothing to send of it."""
+    if row.wire is not None:
+        return row
+    where = [record_version.c[n] == v for n, v in zip(("kind", "record_key", "version"), row.key, strict=True)]
+    version = conn.execute(select(record_version).where(*where)).one()
+    if version.owner_dept != lane.dept or version.submit_dept != lane.dept:
+        raise OwnerGate(
+            f"记录 {row.key.record_key} 属于 {version.owner_dept}，却排在 {lane.dept} 的通道里，已拒绝发送。请联系维护人员。"
+        )
+    if sm3_hex(version.payload) != version.digest:
+        raise LedgerError(
+            f"记录 {row.key.record_key} 第 {row.key.version} 版的内容与其摘要不符，台账可能被改动，已停止发送。"
+        )
+    held = holdings.of_record(conn, lane.platform, row.key)
+    if row.op == "WITHDRAW" and not held:
+        return advance(row, Event.CANCELLED, Facts(now=now, reason="该记录从未到达本平台，无需撤回"))[0]
+    context = RenderContext(desk.department, datetime.fromtimestamp(now, desk.zone).replace(tzinfo=None), held)
+    try:
+        wires = desk.adapter.render(row.key, row.op, row.reason, row.rule, orjson.loads(version.payload), context)
+    except NotRenderable as error:
+        return advance(row, Event.UNRENDERABLE, Facts(now=now, reason=str(error)))[0]
+    if not wires:
+        return advance(row, Event.EMPTY, Facts(now=now, reason="平台已有相同内容，无需再报"))[0]
+    return replace(row, wire=orjson.dumps(list(wires)))
+
+
+def _frozen(conn: Connection, lane: Lane, desk: Desk, path: str, rows: Sequence[OutRow], now: float) -> Claim:
+    day = datetime.fromtimestamp(now, desk.zone).replace(tzinfo=None)
+    number = desk.adapter.number(desk.department, day, _next(conn, f"batch:{lane.name}:{day:%Y%m%d}"))
+    body = desk.adapter.freeze(desk.department, number, path, tuple(row.seen() for row in rows))
+    while len(body) > desk.spec.batch_bytes and len(rows) > 1:
+        rows = rows[: len(rows) // 2]
+        body = desk.adapter.freeze(desk.department, number, path, tuple(row.seen() for row in rows))
+    told = "|".join((lane.name, *sorted(row.item_key for row in rows), str(lane.epoch), number))
+    new = Batch(
+        sm3_hex(told.encode()),
+        path,
+        number,
+        body,
+        sm3_hex(body),
+        sum(len(r.wires) for r in rows),
+        "FROZEN",
+        now,
+        0.0,
+        0,
+    )
+    values = {name: getattr(new, name) for name in Batch.__slots__}
+    conn.execute(insert(batch).values(platform=lane.platform, dept=lane.dept, epoch=lane.epoch, **values))
+    return _commit_intent(conn, lane, desk, new, rows, now)
+
+
+def _next(conn: Connection, name: str) -> int:
+    """The next number of a sequence, counted from 1."""
+    grown = update(sequence).where(sequence.c.name == name).values(value=sequence.c.value + 1)
+    value = conn.execute(grown.returning(sequence.c.value)).scalar()
+    if value is None:
+        conn.execute(insert(sequence).values(name=name, value=1))
+        return 1
+    return int(value)
+
+
+def _commit_intent(
+    conn: Connection, lane: Lane, desk: Desk, frozen: Batch, rows: Sequence[OutRow], now: float
+) -> Claim:
+    facts = Facts(now=now, epoch=lane.epoch, batch_id=frozen.batch_id, reason="")
+    save_rows(conn, lane.platform, [advance(row, Event.CLAIMED, facts)[0] for row in rows], now)
+    set_batch(conn, frozen.batch_id, state="UNKNOWN", epoch=lane.epoch, first_byte_at=now, next_at=now)
+    intent = {"platform": lane.platform, "dept": lane.dept, "batch_id": frozen.batch_id, "epoch": lane.epoch}
+    made = conn.execute(insert(attempt).values(**intent, method="POST", path=frozen.path, nonce="", started_at=now))
+    told = {"number": frozen.number, "digest": frozen.digest, "rows": [list(row.key) for row in rows]}
+    audit.append(conn, lane.actor, "SEND", frozen.batch_id, True, told)
+    seen = tuple(row.seen() for row in rows)
+    sent = Sent(frozen.batch_id, desk.department, frozen.number, frozen.path, rows[0].key.kind, frozen.body, seen)
+    return Claim(sent, int((made.inserted_primary_key or (0,))[0]), 0.0)

@@ -1,0 +1,183 @@
+"""Delivering one platform: its lanes in a small pool, one writer each; what one lane meets does not touch the others.
+
+Belongs here: which lanes, the identity of the platform, the pool, the stop switch, the summary.
+Must not: the protocol of a lane (that is `worker`), SQL on rows' states, a platform's contract.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+
+from zz_pipeline.delivery.claim import Desk
+from zz_pipeline.delivery.client import Client, check_identity
+from zz_pipeline.delivery.lanes import LaneBusy, take
+from zz_pipeline.delivery.protocol import Adapter, Clock, State
+from zz_pipeline.delivery.states import OUT
+from zz_pipeline.delivery.worker import LaneResult, Watch, Worker
+from zz_pipeline.errors import DeliveryError, FenceLost, WrongPlatform, ZzError
+from zz_pipeline.ledger import audit
+from zz_pipeline.ledger.db import Ledger
+from zz_pipeline.ledger.schema import outbox, switch
+from zz_pipeline.platforms import registry
+from zz_pipeline.settings import PlatformSpec, Settings
+
+Progress = Callable[[LaneResult], None]
+HEALTH_SECONDS = 20.0  # a /health answer is shared by all lanes of a run for so long
+
+
+@dataclass(slots=True)
+class DeliveryResult:
+    """What a run did on one platform. `left`: rows of its lanes by state, afterwards."""
+
+    platform: str
+    lanes: dict[str, LaneResult] = field(default_factory=dict)
+    down: bool = False
+    stopped: str = ""  # Chinese: why the whole platform was not served
+
+    @property
+    def requests(self) -> int:
+        """Requests that went over the wire, health checks excepted."""
+        return sum(lane.requests for lane in self.lanes.values())
+
+    @property
+    def alarms(self) -> list[str]:
+        """Everything that a person must look at, the platform's trouble first."""
+        return [*([self.stopped] if self.stopped else []), *(a for lane in self.lanes.values() for a in lane.alarms)]
+
+    @property
+    def moves(self) -> Counter[str]:
+        """How many rows came into each state."""
+        return sum((lane.moves for lane in self.lanes.values()), Counter())
+
+    @property
+    def left(self) -> Counter[str]:
+        """How many rows of the lanes are in each state now."""
+        return sum((Counter(lane.left) for lane in self.lanes.values()), Counter())
+
+
+def deliver(
+    ledger: Ledger,
+    settings: Settings,
+    platform: str,
+    *,
+    clock: Clock = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+    until: float | None = None,
+    lanes: Sequence[str] | None = None,
+    threads: int = 4,
+    progress: Progress | None = None,
+    adapter: Adapter | None = None,
+) -> DeliveryResult:
+    """Deliver what is due on a platform, until nothing can be done before `until` (Unix seconds) or the night's wait.
+
+    Trouble of a platform or of a lane is in the result, never an exception; LedgerError and defects are raised.
+    `adapter` is for a platform that is not in the registry.
+    """
+    run = _Run(ledger, settings, settings.platforms[platform], clock, sleep, until, adapter)
+    result = DeliveryResult(platform)
+    wanted = run.open_lanes() if lanes is None else list(lanes)
+    if not wanted:
+        return result
+    result.stopped = run.halted() or run.down()
+    if result.stopped:
+        result.down = run.unreachable
+        return _told(ledger, result)
+    with ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix=f"lane-{platform}") as pool:
+        futures = {dept: pool.submit(run.lane, dept) for dept in wanted}
+        try:
+            for dept, future in futures.items():
+                result.lanes[dept] = future.result()
+                if progress is not None:
+                    progress(result.lanes[dept])
+        finally:
+            run.halt.set()  # after an exception the other lanes stop before their next send
+    result.down = run.unreachable
+    result.stopped = run.trouble
+    return _told(ledger, result)
+
+
+def _told(ledger: Ledger, result: DeliveryResult) -> DeliveryResult:
+    detail = {"moves": dict(result.moves), "requests": result.requests, "stopped": result.stopped, "down": result.down}
+    with ledger.begin() as conn:
+        audit.append(conn, "deliver", "DELIVERED", result.platform, not result.alarms, detail)
+    return result
+
+
+class _Run:
+    """One run over a platform: what its lanes share."""
+
+    def __init__(
+        self, ledger: Ledger, settings: Settings, spec: PlatformSpec, clock: Clock,
+        sleep: Callable[[float], None], until: float | None, adapter: Adapter | None,
+    ) -> None:  # fmt: skip
+        self.ledger, self.settings, self.spec = ledger, settings, spec
+        self.clock, self.sleep, self.until = clock, sleep, until
+        self.adapter = adapter or registry.adapter(spec.adapter)
+        self.halt = threading.Event()
+        self.trouble, self.unreachable = "", False
+        self._health_at: float | None = None
+        self._health = threading.Lock()
+
+    def open_lanes(self) -> list[str]:
+        """Departments that have something to send, to ask or to poll."""
+        states = (State.READY, *OUT)
+        where = (outbox.c.platform == self.spec.name, outbox.c.state.in_(states))
+        with self.ledger.read() as conn:
+            return list(conn.execute(select(outbox.c.dept).where(*where).distinct().order_by(outbox.c.dept)).scalars())
+
+    def halted(self) -> str:
+        """Why nothing more may be sent: the stop switch, the end of the time, the run's own end."""
+        with self.ledger.read() as conn:
+            value = conn.execute(select(switch.c.value).where(switch.c.name == "stop")).scalar()
+        if is_on(value):
+            return "报送总开关处于停止状态，未发送；恢复请执行 zz resume"
+        if self.halt.is_set():
+            return "本次运行正在结束，未报的记录留待下次"
+        if self.until is not None and self.clock() >= self.until:
+            return "已到本次运行的截止时间，未报的记录留待下次"
+        return ""
+
+    def down(self) -> str:
+        """Ask /health, once for all lanes; the Chinese reason if the platform is away or is another one."""
+        with self._health:
+            if self.trouble or (self._health_at is not None and time.monotonic() - self._health_at < HEALTH_SECONDS):
+                return self.trouble
+            try:
+                check_identity(self.spec, self.settings.county.environment)
+            except WrongPlatform as error:
+                self.trouble = str(error)
+            except DeliveryError as error:
+                self.trouble, self.unreachable = f"{self.spec.label} 连接不上，其记录保持待报，下次继续：{error}", True
+            self._health_at = time.monotonic()
+            return self.trouble
+
+    def lane(self, dept: str) -> LaneResult:
+        """Work one lane; trouble that concerns only this lane becomes its result."""
+        try:
+            return self._work(dept)
+        except (LaneBusy, FenceLost, DeliveryError) as error:
+            return LaneResult(dept, alarms=[str(error)], stopped=str(error))
+        except ZzError:
+            self.halt.set()  # the ledger or the configuration is not to be trusted: no lane goes on
+            raise
+
+    def _work(self, dept: str) -> LaneResult:
+        department = self.settings.departments[dept]
+        credential = self.settings.credential(self.spec.name, dept)
+        desk = Desk(self.adapter, self.spec, department, self.settings.county.entry_platform, self.settings.zone)
+        watch = Watch(self.clock, self.sleep, self.until, self.halted, self.down)
+        with take(self.ledger, self.settings.home / "locks", self.spec.name, dept, self.clock()) as lane:
+            line = Client(self.spec, credential, department)
+            return Worker(lane, desk, line, watch, self.settings.county.max_tries_per_night).run()
+
+
+def is_on(value: str | None) -> bool:
+    """Whether a switch's value means on: anything but missing, empty, 0 and off."""
+    return (value or "").strip().lower() not in ("", "0", "off")

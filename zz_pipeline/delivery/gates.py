@@ -1,0 +1,102 @@
+"""Which READY rows may leave now, and which never will: order of versions, and the entry platform first.
+
+Belongs here: the conditions as SQL, and settling rows that the entry platform's verdict decides.
+Must not: freezing, sending, publishing decisions (those were made at acceptance).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
+
+from zz_pipeline.delivery.lanes import Lane
+from zz_pipeline.delivery.protocol import State
+from zz_pipeline.delivery.rows import Facts, OutRow, advance, read_rows, save_rows
+from zz_pipeline.delivery.states import OPEN, OUT, Event
+from zz_pipeline.ledger import audit
+from zz_pipeline.ledger.schema import outbox
+
+ENTRY_RULE = "ENTRY"
+_PASSED = (State.CONFIRMED, State.NOT_APPLICABLE)
+# The entry platform's state of the same version → what becomes of a row that waits behind it (withdrawals excepted:
+# what must not be public any longer does not wait for another platform's refusal).
+# HELD, DEAD and CONFLICT are not here: a person decides there, and the row follows by itself.
+DECIDED = {
+    State.REJECTED: (Event.ENTRY_REFUSED, "省双随机平台未接收本版，按“先录入后公开”不再报送；更正后由新版本报送"),
+    State.BLOCKED: (Event.ENTRY_REFUSED, "入口平台不予报送本版，其他平台随之不报"),
+    State.CANCELLED: (Event.CANCELLED, "入口平台已取消本版，其他平台随之取消"),
+}
+
+
+def mine(platform: str, dept: str) -> ColumnElement[bool]:
+    """Rows of a lane."""
+    return and_(outbox.c.platform == platform, outbox.c.dept == dept)
+
+
+def _same_record(other: Any) -> ColumnElement[bool]:
+    return and_(other.c.kind == outbox.c.kind, other.c.record_key == outbox.c.record_key)
+
+
+def sendable(platform: str, dept: str, entry: str) -> ColumnElement[bool]:
+    """READY rows of the lane whose turn it is, whatever the clock says."""
+    parts = [mine(platform, dept), outbox.c.state == State.READY]
+    before = outbox.alias("before")
+    earlier = and_(before.c.platform == platform, _same_record(before), before.c.version < outbox.c.version)
+    parts.append(~exists(select(before.c.version).where(earlier, before.c.state.in_(OPEN))))
+    if platform != entry:
+        gate = outbox.alias("gate")
+        there = and_(gate.c.platform == entry, _same_record(gate), gate.c.version == outbox.c.version)
+        waits = or_(
+            gate.c.state.in_((State.READY, *OUT)),
+            and_(outbox.c.op != "WITHDRAW", gate.c.state.not_in(_PASSED)),
+        )
+        parts.append(~exists(select(gate.c.version).where(there, waits)))
+    return and_(*parts)
+
+
+def due_at(conn: Connection, platform: str, dept: str, entry: str) -> float | None:
+    """When the next READY row whose turn it is may leave; None if there is none."""
+    moment = case((outbox.c.not_before > outbox.c.next_at, outbox.c.not_before), else_=outbox.c.next_at)
+    return conn.execute(select(func.min(moment)).where(sendable(platform, dept, entry))).scalar()
+
+
+def settle(lane: Lane, entry: str, now: float) -> int:
+    """Decide the lane's rows whose fate other rows have sealed; returns how many changed."""
+    changed: list[OutRow] = []
+    with lane.fenced("gates") as conn:
+        changed += _overtaken(conn, lane, now)
+        if lane.platform != entry:
+            changed += _behind_entry(conn, lane, entry, now)
+        save_rows(conn, lane.platform, changed, now)
+        if changed:
+            told = {"rows": [[*row.key, row.state] for row in changed[:500]], "count": len(changed)}
+            audit.append(conn, lane.actor, "GATE", lane.name, True, told)
+    return len(changed)
+
+
+def _overtaken(conn: Connection, lane: Lane, now: float) -> list[OutRow]:
+    """A READY row of which a later version went already would undo that version: it is not sent any more."""
+    later = outbox.alias("later")
+    newer = and_(later.c.platform == lane.platform, _same_record(later), later.c.version > outbox.c.version)
+    gone = exists(select(later.c.version).where(newer, later.c.state.in_((*OUT, State.CONFIRMED))))
+    rows = read_rows(conn, mine(lane.platform, lane.dept), outbox.c.state == State.READY, gone)
+    facts = Facts(now=now, reason="更新的版本已经报送，本版不再发送")
+    return [advance(row, Event.CANCELLED, facts)[0] for row in rows]
+
+
+def _behind_entry(conn: Connection, lane: Lane, entry: str, now: float) -> list[OutRow]:
+    gate = outbox.alias("gate")
+    there = and_(gate.c.platform == entry, _same_record(gate), gate.c.version == outbox.c.version)
+    waiting = and_(mine(lane.platform, lane.dept), outbox.c.state == State.READY, outbox.c.op != "WITHDRAW")
+    changed = []
+    for state, (event, reason) in DECIDED.items():
+        behind = exists(select(gate.c.version).where(there, gate.c.state == state))
+        facts = Facts(now=now, reason=reason)
+        changed += [replace(advance(row, event, facts)[0], rule=ENTRY_RULE) for row in read_rows(conn, waiting, behind)]
+    opened = exists(select(gate.c.version).where(there, gate.c.state.in_(_PASSED)))
+    blocked = and_(mine(lane.platform, lane.dept), outbox.c.state == State.BLOCKED, outbox.c.rule == ENTRY_RULE)
+    for row in read_rows(conn, blocked, opened):
+        changed.append(replace(advance(row, Event.ENTRY_OPEN, Facts(now=now))[0], rule="", reason=""))
+    return changed

@@ -1,0 +1,188 @@
+"""Outbox rows and batches between the database and the state machine: reading, moving, writing.
+
+Belongs here: the typed row, `advance` (pure), and the only statement that writes a row's state.
+Must not: transactions of its own, HTTP, decisions about what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
+from sqlalchemy import Row as SqlRow
+
+from zz_pipeline.delivery.protocol import Row, RowKey, State
+from zz_pipeline.delivery.states import Do, Event, Move, step
+from zz_pipeline.ledger.schema import batch, outbox
+
+Wire = tuple[dict[str, Any], ...]
+CHUNK = 400  # keys in one IN (…): SQLite's older limit on variables is 999
+
+
+@dataclass(frozen=True, slots=True)
+class OutRow:
+    """An outbox row. Times are Unix seconds; `wire` is None until the first claim froze it."""
+
+    key: RowKey
+    op: str
+    state: State
+    reason: str
+    rule: str
+    item_key: str
+    wire: bytes | None
+    batch_id: str | None
+    epoch: int
+    sent_at: float | None
+    tries: int
+    next_at: float
+    absences: int
+    first_absent_at: float | None
+    receipt: str
+    remote_code: str
+
+    @property
+    def wires(self) -> Wire:
+        """The frozen wire records; empty if the row was never rendered."""
+        return tuple(orjson.loads(self.wire)) if self.wire else ()
+
+    def seen(self) -> Row:
+        """The row as adapters see it."""
+        return Row(self.key, self.op, self.reason, self.rule, self.wires)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A frozen batch. States: FROZEN (may be sent as it is) · UNKNOWN · TAKEN_IN · LOST (was taken in, is gone) ·
+    SPLIT (its rows go on in halves) · CLOSED."""
+
+    batch_id: str
+    path: str
+    number: str
+    body: bytes
+    digest: str
+    n: int
+    state: str
+    created_at: float
+    next_at: float
+    polls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a move needs to know of the moment: clocks, and the texts that go with the new state."""
+
+    now: float
+    ask_at: float = 0.0  # when to ask again after a failed or inconclusive answer
+    send_at: float = 0.0  # when to send again
+    quiet: float = 0.0
+    gap: float = 1.0  # least time between two absences
+    epoch: int = 0
+    batch_id: str | None = None
+    reason: str | None = None
+    receipt: str = ""
+    code: str = ""
+
+
+def advance(row: OutRow, event: Event, facts: Facts) -> tuple[OutRow, Move]:
+    """The row after `event`, and the move whose other effects the caller owes. Pure; ImpossibleStep if it cannot be."""
+    move = step(row.state, event)
+    values: dict[str, Any] = {"state": move.to}
+    for do in move.do:
+        values |= _COLUMNS[do](row, facts) if do in _COLUMNS else {}
+    # A decision's reason is needed for the first rendering (a stop states it), so it stays until the wire is frozen.
+    if facts.reason is not None and (row.wire is not None or move.to is not State.READY):
+        values["reason"] = facts.reason
+    if facts.receipt:
+        values["receipt"] = facts.receipt
+    if facts.code:
+        values["remote_code"] = facts.code
+    return replace(row, **values), move
+
+
+def _sent(row: OutRow, facts: Facts) -> dict[str, Any]:
+    return {"batch_id": facts.batch_id, "epoch": facts.epoch, "sent_at": facts.now, "tries": row.tries + 1}
+
+
+def _note_absence(row: OutRow, facts: Facts) -> dict[str, Any]:
+    return {"absences": row.absences + 1, "first_absent_at": row.first_absent_at or facts.now}
+
+
+def _after_quiet(row: OutRow, facts: Facts) -> dict[str, Any]:
+    return {"next_at": max((row.sent_at or facts.now) + facts.quiet, facts.now + facts.gap)}
+
+
+_COLUMNS: dict[Do, Any] = {
+    Do.SENT: _sent,
+    Do.SEND_NOW: lambda row, facts: {"next_at": facts.now},
+    Do.SEND_LATER: lambda row, facts: {"next_at": facts.send_at},
+    Do.ASK_NOW: lambda row, facts: {"next_at": facts.now},
+    Do.ASK_LATER: lambda row, facts: {"next_at": facts.ask_at},
+    Do.ASK_AFTER_QUIET: _after_quiet,
+    Do.NOTE_ABSENCE: _note_absence,
+    Do.FORGET_ABSENCE: lambda row, facts: {"absences": 0, "first_absent_at": None},
+}
+
+_KEY = ("kind", "record_key", "version")
+_MUTABLE = (
+    "state", "reason", "rule", "wire", "batch_id", "epoch", "sent_at", "tries", "next_at", "absences",
+    "first_absent_at", "receipt", "remote_code",
+)  # fmt: skip
+_READ = tuple(outbox.c[name] for name in (*_KEY, "op", "item_key", *_MUTABLE))
+
+
+def read_rows(conn: Connection, *where: ColumnElement[bool], lock: bool = True) -> list[OutRow]:
+    """Rows that fulfil all conditions, in key order; locked until the transaction ends where the database can."""
+    query = select(*_READ).where(*where).order_by(*(outbox.c[name] for name in _KEY))
+    if lock:
+        query = query.with_for_update()
+    return [_row(found) for found in conn.execute(query)]
+
+
+def read_keys(conn: Connection, platform: str, keys: Sequence[RowKey]) -> list[OutRow]:
+    """The rows of exactly those keys that exist, in the order of `keys`."""
+    found: dict[RowKey, OutRow] = {}
+    for kind in sorted({key.kind for key in keys}):
+        names = sorted({key.record_key for key in keys if key.kind == kind})
+        for start in range(0, len(names), CHUNK):
+            part = outbox.c.record_key.in_(names[start : start + CHUNK])
+            found |= {r.key: r for r in read_rows(conn, outbox.c.platform == platform, outbox.c.kind == kind, part)}
+    return [found[key] for key in keys if key in found]
+
+
+def _row(found: SqlRow[Any]) -> OutRow:
+    data = dict(found._mapping)
+    key = RowKey(data.pop("kind"), data.pop("record_key"), data.pop("version"))
+    return OutRow(key=key, **(data | {"state": State(data["state"])}))
+
+
+def save_rows(conn: Connection, platform: str, rows: Sequence[OutRow], now: float) -> None:
+    """Write rows that `advance` made from rows read in this very transaction."""
+    if not rows:
+        return
+    where = [outbox.c.platform == platform, *(outbox.c[name] == bindparam(f"k_{name}") for name in _KEY)]
+    values = {name: bindparam(f"v_{name}") for name in _MUTABLE}
+    statement = update(outbox).where(and_(*where)).values(**values, updated_at=now)
+    conn.execute(statement, [_parameters(row) for row in rows])
+
+
+def _parameters(row: OutRow) -> dict[str, Any]:
+    keys = {f"k_{name}": value for name, value in zip(_KEY, row.key, strict=True)}
+    values: dict[str, Any] = {f"v_{name}": getattr(row, name) for name in _MUTABLE}
+    return keys | values | {"v_state": str(row.state)}
+
+
+_BATCH = ("batch_id", "path", "number", "body", "digest", "n", "state", "created_at", "next_at", "polls")
+
+
+def read_batch(conn: Connection, batch_id: str) -> Batch | None:
+    """The batch of that id."""
+    found = conn.execute(select(*(batch.c[n] for n in _BATCH)).where(batch.c.batch_id == batch_id)).first()
+    return Batch(**found._mapping) if found else None
+
+
+def set_batch(conn: Connection, batch_id: str, **values: Any) -> None:
+    """Change a batch's state or clocks; its bytes are never among `values`."""
+    conn.execute(update(batch).where(batch.c.batch_id == batch_id).values(**values))
