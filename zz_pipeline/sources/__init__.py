@@ -1,0 +1,72 @@
+"""How a department is read: database, workbook, CSV, HTTP interface → one table of exact texts and its provenance.
+
+Belongs here: the one entry `read_source`, which finds the reader by the kind of source.
+Must not: meaning of values (that is `standardize`), writing to a source, watermarks (those are the ledger's).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+import pyarrow as pa
+
+from zz_pipeline.settings import Department, Settings
+from zz_pipeline.sources.api import read_api
+from zz_pipeline.sources.archive import keep_rows
+from zz_pipeline.sources.base import RawBatch, SourceFile, Window, empty_table, refuse_emptied
+from zz_pipeline.sources.database import read_database
+from zz_pipeline.sources.files import read_files
+from zz_pipeline.standard.tables import Kind
+
+__all__ = ["RawBatch", "SourceFile", "Window", "read_source"]
+
+
+def read_source(
+    dept: Department, settings: Settings, window: Window, known: frozenset[str] = frozenset(), last_rows: int = 0
+) -> RawBatch:
+    """Read and archive what a department has for the window.
+
+    known: digests of files already processed. last_rows: rows of the last good reading; if there were many and the
+    source now holds nothing at all, SourceRefused. SourceDown: not reachable, may be tried again tonight.
+    """
+    batch = _READERS[dept.source.kind](dept, settings, window, known)
+    refuse_emptied(batch, last_rows, settings.county.empty_stop_from, dept.name)
+    return batch
+
+
+def _from_database(dept: Department, settings: Settings, window: Window, _known: frozenset[str]) -> RawBatch:
+    found = read_database(dept, settings.expand(dept.source.url), window, settings.zone)
+    batch = _batch(dept, settings, window, found.table, empty=found.empty)
+    return keep_rows(settings.home, window.day, found.name, batch)
+
+
+def _from_api(dept: Department, settings: Settings, window: Window, _known: frozenset[str]) -> RawBatch:
+    table = read_api(dept, settings.expand(dept.source.url), window)
+    batch = _batch(dept, settings, window, table, empty=table.num_rows == 0)
+    return keep_rows(settings.home, window.day, dept.source.path.strip("/").replace("/", "-") or dept.key, batch)
+
+
+def _from_files(dept: Department, settings: Settings, window: Window, known: frozenset[str]) -> RawBatch:
+    inbox = read_files(dept, settings, window, known)
+    batch = _batch(dept, settings, window, inbox.table, empty=inbox.empty)
+    return replace(batch, files=tuple(inbox.files), warnings=tuple(inbox.warnings), skipped=dict(inbox.skipped))
+
+
+def _nothing(dept: Department, settings: Settings, window: Window, _known: frozenset[str]) -> RawBatch:
+    return _batch(dept, settings, window, empty_table(), empty=False)
+
+
+def _batch(dept: Department, settings: Settings, window: Window, table: pa.Table, *, empty: bool) -> RawBatch:
+    now = datetime.now(settings.zone).replace(tzinfo=None)
+    return RawBatch(dept.key, Kind.INSPECTION, table, (), window.since, window.until, now, empty=empty)
+
+
+_READERS: dict[str, Callable[[Department, Settings, Window, frozenset[str]], RawBatch]] = {
+    "database": _from_database,
+    "workbook": _from_files,
+    "csv": _from_files,
+    "http": _from_api,
+    "none": _nothing,
+}

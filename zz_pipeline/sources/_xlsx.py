@@ -1,0 +1,274 @@
+"""An .xlsx as a package: is it harmless, and what do its cells' marks say (hidden, struck through, formulas, errors)?
+
+Belongs here: limits before anything is unpacked for good, the parts of a package, marks of rows.
+Must not: headings, values (python-calamine reads them from the package that this module has rebuilt).
+
+Source: operations.md "SQLAlchemy 2.1, pandas 3, workbooks" (limits); standard 1.7 (hidden by hand, struck through: held).
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from zz_pipeline.errors import SourceRefused
+
+PACKED_BYTES = 20 * 1024 * 1024
+UNPACKED_BYTES = 200 * 1024 * 1024
+MEMBERS = 2_000
+RATIO = 150
+RATIO_FROM = 1024 * 1024  # a small member of blanks may be pressed harder without harm
+CELLS = (
+    20_000_000  # the reader makes a full rectangle up to the last cell; one cell at XFD1048576 would ask for 17 billion
+)
+_BLOCK = 1024 * 1024
+
+HIDDEN, STRUCK, FORMULA = "隐藏行", "删除线", "未计算的公式"
+
+# Part names that make a workbook more than a table.
+_FORBIDDEN = (
+    (re.compile(r"vbaproject|/macrosheets/|/activex|\.bas$", re.I), "含有宏"),
+    (re.compile(r"/externallinks/|/connections\.xml$|/querytables/", re.I), "含有指向其他文件或数据库的外部链接"),
+    (re.compile(r"encryptedpackage|encryptioninfo", re.I), "加了密码"),
+)
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+
+@dataclass(slots=True)
+class Marks:
+    """What the cells of one sheet say beside their values; rows and columns count from 0."""
+
+    rows: dict[int, str] = field(default_factory=dict)  # row → why it is held
+    errors: dict[tuple[int, int], str] = field(default_factory=dict)  # error cells: #N/A, #DIV/0!
+    last_row: int = -1
+    last_column: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A workbook rebuilt from its harmless parts: its bytes for the reader, and the parts."""
+
+    content: bytes
+    parts: dict[str, bytes]
+
+
+def open_package(content: bytes) -> Package:
+    """Check the limits and rebuild the package from its XML parts; SourceRefused says in Chinese what is wrong."""
+    if len(content) > PACKED_BYTES:
+        raise SourceRefused(f"文件有 {len(content) / 1048576:.1f} MiB，超过 20 MiB 的上限。请拆成几个文件后重交。")
+    if content.startswith(_OLE):
+        raise SourceRefused("是加了密码的工作簿或旧版 .xls。请去掉密码，另存为 .xlsx 后重交。")
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+            _check_members(members)
+            parts = _read_parts(archive, members)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise SourceRefused(
+            f"不是完整的 .xlsx 工作簿（{type(error).__name__}）。请用 Excel 打开核对，另存后重交。"
+        ) from error
+    _check_content(parts)
+    return Package(_pack(parts), parts)
+
+
+def _check_members(members: list[zipfile.ZipInfo]) -> None:
+    if len(members) > MEMBERS:
+        raise SourceRefused(
+            f"工作簿里有 {len(members)} 个部件，超过 {MEMBERS} 个的上限，不像正常的表格。请重新导出后再交。"
+        )
+    unpacked = sum(m.file_size for m in members)
+    packed = sum(m.compress_size for m in members)
+    bomb = any(m.file_size > RATIO_FROM and m.file_size > RATIO * max(m.compress_size, 1) for m in members)
+    if unpacked > UNPACKED_BYTES or bomb or (unpacked > RATIO_FROM and unpacked > RATIO * max(packed, 1)):
+        raise SourceRefused("工作簿解压后过大，像是压缩炸弹。请把数据复制到新的工作簿里另存后重交。")
+    names = [m.filename for m in members]
+    if len(set(names)) != len(names):
+        raise SourceRefused("工作簿里有同名的部件，文件可能被改动过。请用 Excel 打开另存后重交。")
+    for name in names:
+        if name.startswith("/") or "\\" in name or ".." in name.split("/"):
+            raise SourceRefused("工作簿里有指向外部路径的部件，不能读取。请重新导出后再交。")
+        for pattern, what in _FORBIDDEN:
+            if pattern.search(f"/{name}"):
+                raise SourceRefused(f"工作簿{what}，不能读取。请把数据另存为不带宏、不带链接、不加密的 .xlsx 后重交。")
+
+
+def _read_parts(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> dict[str, bytes]:
+    """The XML parts, really unpacked and counted: the sizes a package states of itself prove nothing."""
+    parts: dict[str, bytes] = {}
+    left = UNPACKED_BYTES
+    for member in members:
+        if member.is_dir() or not member.filename.lower().endswith((".xml", ".rels")):
+            continue
+        with archive.open(member) as stream:
+            content = bytearray()
+            while block := stream.read(_BLOCK):
+                content += block
+                left -= len(block)
+                if left < 0:
+                    raise SourceRefused("工作簿解压后过大，像是压缩炸弹。请把数据复制到新的工作簿里另存后重交。")
+        parts[member.filename] = bytes(content)
+    return parts
+
+
+def _check_content(parts: dict[str, bytes]) -> None:
+    kinds = parts.get("[Content_Types].xml", b"")
+    if b"macroEnabled" in kinds or b"vbaProject" in kinds:
+        raise SourceRefused("工作簿含有宏，不能读取。请另存为不带宏的 .xlsx 后重交。")
+    for content in parts.values():
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+            raise SourceRefused("工作簿的部件带有外部实体声明，不能读取。请用 Excel 打开另存后重交。")
+
+
+def _pack(parts: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+def sheet_marks(package: Package, sheet: str) -> Marks:
+    """Marks of the sheet of that name; SourceRefused if its part is missing, broken or absurdly wide."""
+    part = _sheet_part(package, sheet)
+    struck = _struck_styles(package.parts.get("xl/styles.xml", b""))
+    marks = Marks()
+    state = _SheetState(struck, marks)
+    _parse(package.parts[part], state.start, state.end)
+    if (marks.last_row + 1) * (marks.last_column + 1) > CELLS:
+        raise SourceRefused(f"工作表“{sheet}”在很远的位置有单元格，表格大得不正常。请删去空白行列后另存重交。")
+    if state.filtered:  # rows hidden by a filter are data (standard 1.7)
+        marks.rows = {row: why for row, why in marks.rows.items() if why != HIDDEN}
+    return marks
+
+
+class _SheetState:
+    """Collects marks while a sheet's XML goes by."""
+
+    def __init__(self, struck: frozenset[int], marks: Marks) -> None:
+        self.struck, self.marks = struck, marks
+        self.filtered = False
+        self.row, self.column = -1, -1
+        self.kind, self.style, self.formula, self.value, self.text = "", 0, False, False, ""
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        if name == "row":
+            self.row = int(attributes["r"]) - 1 if "r" in attributes else self.row + 1
+            self.column = -1
+            self._reach(self.row, -1)
+            if attributes.get("hidden") in ("1", "true"):
+                self.marks.rows[self.row] = HIDDEN
+        elif name == "c":
+            self._cell(attributes)
+        elif name == "f":
+            self.formula = True
+        elif name == "v":
+            self.value = True
+        elif name == "filterColumn":
+            self.filtered = True
+
+    def _cell(self, attributes: dict[str, str]) -> None:
+        reference = attributes.get("r", "")
+        self.column = _column(reference) if reference else self.column + 1
+        self.kind, self.formula, self.value, self.text = attributes.get("t", ""), False, False, ""
+        self._reach(self.row, self.column)
+        self.style = int(attributes.get("s", "0"))
+
+    def _reach(self, row: int, column: int) -> None:
+        self.marks.last_row = max(self.marks.last_row, row)
+        self.marks.last_column = max(self.marks.last_column, column)
+
+    def end(self, name: str, text: str) -> None:
+        if name == "v":
+            self.text = text
+        elif name == "c":
+            # a formula that gives an empty text is written with type "str"; one nobody has calculated has no type
+            if self.formula and not self.text and self.kind != "str":
+                self.marks.rows.setdefault(self.row, FORMULA)
+            if self.kind == "e":
+                self.marks.errors[self.row, self.column] = self.text or "#错误"
+            if self.value and self.style in self.struck:
+                self.marks.rows.setdefault(self.row, STRUCK)
+
+
+def _struck_styles(content: bytes) -> frozenset[int]:
+    """Numbers of the cell styles whose font is struck through."""
+    fonts: list[bool] = []
+    styles: list[int] = []
+    path: list[str] = []
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if name == "font" and path[-1:] == ["fonts"]:
+            fonts.append(False)
+        elif name == "strike" and path[-1:] == ["font"] and path[-2:-1] == ["fonts"]:
+            fonts[-1] = attributes.get("val", "1") not in ("0", "false")
+        elif name == "xf" and path[-1:] == ["cellXfs"]:
+            styles.append(int(attributes.get("fontId", "0")))
+        path.append(name)
+
+    def end(_name: str, _text: str) -> None:
+        path.pop()
+
+    if content:
+        _parse(content, start, end)
+    return frozenset(i for i, font in enumerate(styles) if font < len(fonts) and fonts[font])
+
+
+def _sheet_part(package: Package, sheet: str) -> str:
+    ids: dict[str, str] = {}
+    targets: dict[str, str] = {}
+
+    def in_book(name: str, attributes: dict[str, str]) -> None:
+        if name == "sheet":
+            ids[attributes.get("name", "")] = next((v for k, v in attributes.items() if k.split(":")[-1] == "id"), "")
+
+    def in_relations(name: str, attributes: dict[str, str]) -> None:
+        if name == "Relationship":
+            targets[attributes.get("Id", "")] = attributes.get("Target", "")
+
+    _parse(package.parts.get("xl/workbook.xml", b""), in_book, lambda _n, _t: None)
+    _parse(package.parts.get("xl/_rels/workbook.xml.rels", b""), in_relations, lambda _n, _t: None)
+    target = targets.get(ids.get(sheet, ""), "")
+    part = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")
+    if not target or part not in package.parts:
+        raise SourceRefused(f"工作簿里找不到工作表“{sheet}”的内容。请用 Excel 打开另存后重交。")
+    return part
+
+
+def _column(reference: str) -> int:
+    """Column of a cell reference (B7 → 1)."""
+    number = 0
+    for char in reference:
+        if not char.isalpha():
+            break
+        number = number * 26 + ord(char.upper()) - 64
+    return number - 1
+
+
+def _parse(content: bytes, start: object, end: object) -> None:
+    """One pass over an XML part: `start(name, attributes)`, `end(name, text)`, names without prefix."""
+    parser = expat.ParserCreate("utf-8")
+    parser.buffer_text = True
+    texts: list[str] = []
+
+    def on_start(name: str, attributes: dict[str, str]) -> None:
+        texts.clear()
+        start(name.split(":")[-1], attributes)  # type: ignore[operator]  # expat's handlers are plain callables
+
+    def on_end(name: str) -> None:
+        end(name.split(":")[-1], "".join(texts))  # type: ignore[operator]  # as above
+        texts.clear()
+
+    parser.StartElementHandler = on_start
+    parser.EndElementHandler = on_end
+    parser.CharacterDataHandler = texts.append
+    try:
+        parser.Parse(content, True)
+    except (expat.ExpatError, ValueError, KeyError) as error:
+        raise SourceRefused(
+            f"工作簿的内容不完整（{type(error).__name__}）。请用 Excel 打开核对，另存后重交。"
+        ) from error
