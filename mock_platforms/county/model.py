@@ -72,10 +72,11 @@ class Inspection:
     items: list[Item]
     voided: bool = False
     raw: dict[str, Any] = field(default_factory=dict)  # standard field → text to be written instead, as is
-    style: dict[str, str] = field(default_factory=dict)  # hints to a layout: date="dots|slash|chinese|serial|compact", width="full"
+    # hints to a layout: date="dots|slash|chinese|serial|compact", width="full"
+    style: dict[str, str] = field(default_factory=dict)
     helper_rows: int = 0  # rows of helping departments that a lead department's table also shows
-    # The responsible body where it is not the subject (a lift, a site): only SCJG and ZJJ keep it, in columns of their own
-    # (使用单位/责任单位 and its code). Empty: the body is the subject itself, or unknown.
+    # The responsible body where it is not the subject (a lift, a site): only SCJG and ZJJ keep it, in columns of
+    # their own (使用单位/责任单位 and its code). Empty: the body is the subject itself, or unknown.
     counterpart_name: str = ""
     counterpart_code: str = ""  # USCC, id type 001
 
