@@ -59,7 +59,7 @@ def parse_datetimes(values: Any, date_system: str | None = "1900") -> tuple[pa.A
     fast = _iso(array)
     rest = map_unique(
         pc.if_else(pa.array(fast), pa.scalar(None, pa.string()), array),
-        lambda text: _moment(text, date_system),
+        lambda text: parse_datetime(text, date_system),
         pa.timestamp("s"),
     )
     quick = pc.strptime(pc.if_else(pa.array(fast), array, pa.scalar(None, pa.string())), "%Y-%m-%d %H:%M:%S", "s")
@@ -70,8 +70,22 @@ def parse_datetimes(values: Any, date_system: str | None = "1900") -> tuple[pa.A
 
 def parse_date(text: str, date_system: str | None = None) -> date | None:
     """One text as a day; None if it is no accepted form."""
-    moment = _moment(text, date_system)
+    moment = parse_datetime(text, date_system)
     return moment.date() if moment else None
+
+
+def parse_datetime(text: str, date_system: str | None = None) -> datetime | None:
+    """One text as Beijing wall time; None if it is no accepted form."""
+    plain = unicodedata.normalize("NFKC", text).strip()
+    serial = _SERIAL.fullmatch(plain)
+    if serial:
+        return _from_serial(serial, date_system)
+    western = _from_chinese(plain)
+    for form in (*_FORMS, _COMPACT):
+        match = form.fullmatch(western)
+        if match:
+            return _from_parts(match)
+    return None
 
 
 def _iso(array: pa.Array) -> Bools:
@@ -83,19 +97,6 @@ def _iso(array: pa.Array) -> Bools:
     year, month, day, hour, minute, second = (np.where(shape, numbers(f), 0) for f in fields)
     good = shape & real_date(year, month, day) & (year >= _EARLIEST) & (hour < 24) & (minute < 60) & (second < 60)
     return spread(rows, good)
-
-
-def _moment(text: str, date_system: str | None) -> datetime | None:
-    plain = unicodedata.normalize("NFKC", text).strip()
-    serial = _SERIAL.fullmatch(plain)
-    if serial:
-        return _from_serial(serial, date_system)
-    western = _from_chinese(plain)
-    for form in (*_FORMS, _COMPACT):
-        match = form.fullmatch(western)
-        if match:
-            return _from_parts(match)
-    return None
 
 
 def _from_parts(match: re.Match[str]) -> datetime | None:
