@@ -1,0 +1,234 @@
+"""A standard table → the pandas frame that the expectations look at: its fields, and helper columns that GX cannot join.
+
+Belongs here: helper columns (names begin with `_`) from the lists, from list cells, from the day and the department.
+Must not: Great Expectations, verdicts. A helper says a fact (`_certs_expired` = 1); whether it is right is the suite's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from zz_pipeline.settings import Department
+from zz_pipeline.standard import identifiers
+from zz_pipeline.standard.lists import Lists
+
+# GB/T 2260: the provinces, and 10 for bodies registered by the State itself (100000).
+PROVINCES = (
+    "10", "11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36",
+    "37", "41", "42", "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82",
+)  # fmt: skip
+ITEM_IN_USE = ("01", "在用")
+ASSISTANT = ("05", "执法辅助人员")
+CERT_VALID, CERT_REVOKED = "有效", "失效"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the facts are measured against: the county's lists, the sender, the data's day and the wall time."""
+
+    lists: Lists
+    department: Department
+    day: date
+    now: datetime
+    regions: frozenset[str]
+
+
+def known_regions(regions: Collection[str]) -> frozenset[str]:
+    """Six-digit regions as given; provinces that they do not detail are known as a whole, by their two digits."""
+    detailed = {code[:2] for code in regions}
+    return frozenset(code for code in regions if len(code) == 6) | {p for p in PROVINCES if p not in detailed}
+
+
+def inspection_frame(table: pa.Table, setting: Setting) -> pd.DataFrame:
+    """The frame of the inspection suite; row n of the frame is row n of the table."""
+    frame = _plain(table)
+    _add_unit(frame, table)
+    _add_sender(frame, setting)
+    _add_uscc(frame, setting)
+    _add_dates(frame, setting)
+    _add_inspectors(frame, table, setting)
+    _add_items(frame, setting)
+    _add_plans(frame, setting)
+    return frame
+
+
+def rating_frame(table: pa.Table, setting: Setting) -> pd.DataFrame:
+    """The frame of the rating suite."""
+    frame = _plain(table)
+    _add_uscc(frame, setting)
+    for name in ("rated_at", "valid_until"):
+        frame[f"_{name}"] = _moment(frame[name])
+        frame[f"_{name}_day"] = frame[f"_{name}"].dt.normalize()
+    frame["_now"] = pd.Series(np.full(len(frame), np.datetime64(setting.now, "us")), index=frame.index)
+    return frame
+
+
+def repair_frame(table: pa.Table, setting: Setting) -> pd.DataFrame:
+    """The frame of the repair suite; nothing but its fields."""
+    del setting
+    return _plain(table)
+
+
+def _plain(table: pa.Table) -> pd.DataFrame:
+    """Scalar fields; a text of blanks counts as absent, as it does for every platform."""
+    scalars = [n for n in table.column_names if not pa.types.is_list(table.schema.field(n).type)]
+    frame = table.select(scalars).to_pandas(date_as_object=False)
+    for name in scalars:
+        if pa.types.is_string(table.schema.field(name).type):
+            text = frame[name].astype("str")
+            frame[name] = text.mask(text.str.strip() == "")
+    return frame
+
+
+def _add_unit(frame: pd.DataFrame, table: pa.Table) -> None:
+    usable = identifiers.record_key(table.column("record_key"))
+    rows = frame["source_file"].astype("str").fillna("") + "#" + frame["source_row"].astype("str")
+    frame["_unit"] = frame["record_key"].where(usable, rows)
+    labels = frame[["_unit", "item_code", "result"]].drop_duplicates()
+    frame["_details"] = frame["_unit"].map(labels.groupby("_unit").size()).astype("int64")
+
+
+def _add_sender(frame: pd.DataFrame, setting: Setting) -> None:
+    frame["_dept"] = setting.department.key
+    frame["_dept_uscc"] = setting.department.uscc
+    frame["_suffix"] = f"-{setting.department.key}-" + frame["record_no"]
+    frame["_area_known"] = _region_known(frame["area_code"], setting.regions)
+
+
+def _region_known(values: pd.Series, regions: Collection[str]) -> pd.Series:
+    digits = values.str.fullmatch(r"[0-9]{6}", na=False)
+    known = values.isin([r for r in regions if len(r) == 6]) | values.str[:2].isin([r for r in regions if len(r) == 2])
+    return (known & digits).where(values.notna())
+
+
+def _add_uscc(frame: pd.DataFrame, setting: Setting) -> None:
+    """`_uscc_shape`: what was written into the code's column; null where it is empty."""
+    uscc = frame["uscc"]
+    shape = np.select(
+        [
+            identifiers.resident_id_trap(uscc, setting.regions, setting.day),
+            identifiers.fifteen_digits(uscc),
+            identifiers.uscc_market(uscc),
+        ],
+        ["resident", "old15", "market"],
+        default="other",
+    )
+    frame["_uscc_shape"] = pd.Series(shape, index=frame.index, dtype="str").where(uscc.notna())
+    frame["_uscc_region"] = identifiers.uscc_region(uscc, setting.regions)
+    if "counterpart_code" in frame:
+        # The usual case is that both are one number: then one finding on the subject's code is enough.
+        code = frame["counterpart_code"]
+        frame["_counterpart_own"] = code.where(code != uscc)
+
+
+def _add_dates(frame: pd.DataFrame, setting: Setting) -> None:
+    """`_last_day`: a row changed within the partition cannot speak of a later day; a row without change time only of now."""
+    day, today = np.datetime64(setting.day, "s"), np.datetime64(setting.now.date(), "s")
+    last = np.where(frame["changed_at"].notna(), min(day, today), today)
+    frame["_last_day"] = pd.Series(last, index=frame.index)
+    frame["_now"] = pd.Series(np.full(len(frame), np.datetime64(setting.now, "s")), index=frame.index)
+    frame["_entered_day"] = frame["entered_at"].dt.normalize()
+
+
+def _moment(values: pd.Series) -> pd.Series:
+    """`YYYY-MM-DD` or `YYYY-MM-DD HH:MM:SS` as a moment; NaT where it is neither, or no real date."""
+    day = values.where(values.str.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", na=False))
+    full = values.where(values.str.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", na=False))
+    first = pd.to_datetime(day, format="%Y-%m-%d", errors="coerce")
+    return first.fillna(pd.to_datetime(full, format="%Y-%m-%d %H:%M:%S", errors="coerce"))
+
+
+# ── inspectors ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _add_inspectors(frame: pd.DataFrame, table: pa.Table, setting: Setting) -> None:
+    """Counts for each row: names, certificates, and certificates that are repeated, malformed, unknown, expired …"""
+    names, certs = _exploded(table, "inspector_names"), _exploded(table, "inspector_certs")
+    frame["_names"], frame["_certs"] = _count(frame, names), _count(frame, certs)
+    frame["_inspectors"] = frame[["_names", "_certs"]].min(axis=1)
+    certs = certs.merge(names, on=["row", "place"], how="left", suffixes=("", "_said"))
+    certs = certs.merge(_inspector_list(setting), left_on="value", right_on="cert_no", how="left")
+    day = certs["row"].map(frame["inspect_date"])
+    listed = certs["cert_no"].notna()
+    facts = {
+        "repeated": certs.duplicated(["row", "value"]),
+        "malformed": ~pd.Series(identifiers.cert_no(certs["value"]), index=certs.index),
+        "unknown": ~listed | (certs["dept"] != setting.department.key),
+        "misnamed": listed & certs["value_said"].notna() & (certs["value_said"] != certs["name"]),
+        "expired": listed & ~_valid_on(certs, day),
+        "assistants": listed & certs["nature"].isin(ASSISTANT),
+    }
+    for name, broken in facts.items():
+        frame[f"_certs_{name}"] = _count(frame, certs[broken.to_numpy(dtype=bool)])
+
+
+def _valid_on(certs: pd.DataFrame, day: pd.Series) -> pd.Series:
+    """Valid on that day: not revoked, begun, and either not ended or without an end but marked 有效; no day, no verdict."""
+    begun = certs["valid_from"].isna() | (certs["from"] <= day)
+    open_end = certs["valid_until"].isna() & (certs["status"] == CERT_VALID)
+    lasting = (certs["until"] >= day) | open_end
+    return day.isna() | ((certs["status"] != CERT_REVOKED) & begun & lasting)
+
+
+def _exploded(table: pa.Table, name: str) -> pd.DataFrame:
+    """A list column as (row, place in the list, value); blank entries are left out but keep their place."""
+    column: Any = table.column(name).combine_chunks()
+    array = column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
+    rows = pc.list_parent_indices(array).to_numpy(zero_copy_only=False)
+    values = pd.Series(pc.list_flatten(array).to_pandas(), dtype="str")
+    flat = pd.DataFrame({"row": rows.astype("int64"), "value": values})
+    flat["place"] = flat.groupby("row").cumcount()
+    return flat[flat["value"].notna() & (flat["value"].str.strip() != "")]
+
+
+def _count(frame: pd.DataFrame, flat: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.bincount(flat["row"].to_numpy(dtype=np.int64), minlength=len(frame)).astype(np.int64)
+
+
+def _inspector_list(setting: Setting) -> pd.DataFrame:
+    """The list with dates as moments; a certificate listed twice speaks for the sender's own line first."""
+    listed = setting.lists.inspectors.to_pandas()
+    listed["from"], listed["until"] = _moment(listed["valid_from"]), _moment(listed["valid_until"])
+    own = listed["dept"] == setting.department.key
+    return listed.assign(own=own).sort_values("own", ascending=False, kind="stable").drop_duplicates("cert_no")
+
+
+# ── items, plans, tasks ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _add_items(frame: pd.DataFrame, setting: Setting) -> None:
+    """Membership in the department's own items; null where an earlier rule already speaks (no code, not listed)."""
+    items = setting.lists.items.to_pandas()
+    items = items[items["dept"] == setting.department.key]
+    code = frame["item_code"].where(identifiers.item_code(frame["item_code"]))
+    listed = code.isin(items["item_code"])
+    frame["_item_listed"] = listed.where(code.notna())
+    in_use = code.isin(items.loc[items["status"].isin(ITEM_IN_USE), "item_code"])
+    frame["_item_in_use"] = in_use.where(listed)
+    given = items.dropna(subset=["implement_code"])
+    pairs = pd.MultiIndex.from_frame(given[["item_code", "implement_code"]])
+    matched = pd.MultiIndex.from_frame(pd.DataFrame({"i": code, "c": frame["implement_code"]})).isin(pairs)
+    comparable = code.isin(given["item_code"]) & frame["implement_code"].notna()
+    frame["_implement_listed"] = pd.Series(matched, index=frame.index).where(comparable)
+
+
+def _add_plans(frame: pd.DataFrame, setting: Setting) -> None:
+    """Whether plan and task are registered, and the task under that plan; null where the number itself is unusable."""
+    plans, tasks = setting.lists.plans.to_pandas(), setting.lists.tasks.to_pandas()
+    plan = frame["plan_id"].where(identifiers.plan_id(frame["plan_id"]))
+    task = frame["task_id"].where(identifiers.task_id(frame["task_id"]))
+    frame["_plan_listed"] = plan.isin(plans["plan_id"]).where(plan.notna())
+    listed = task.isin(tasks["task_id"])
+    under = tasks.dropna(subset=["plan_id"])
+    pairs = pd.MultiIndex.from_frame(under[["task_id", "plan_id"]])
+    matched = pd.MultiIndex.from_frame(pd.DataFrame({"t": task, "p": plan})).isin(pairs)
+    foreign = task.isin(under["task_id"]) & plan.notna() & ~matched
+    frame["_task_listed"] = (listed & ~foreign).where(task.notna())
