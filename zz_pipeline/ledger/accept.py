@@ -182,7 +182,8 @@ def suppressed(conn: Connection, kind: str, keys: Iterable[str]) -> dict[str, st
     found: dict[str, str] = {}
     for part in _chunks(list(keys)):
         query = select(suppression.c.record_key, suppression.c.reason)
-        found |= dict(conn.execute(query.where(suppression.c.kind == kind, suppression.c.record_key.in_(part))))
+        rows = conn.execute(query.where(suppression.c.kind == kind, suppression.c.record_key.in_(part)))
+        found |= {row.record_key: row.reason for row in rows}
     return found
 
 

@@ -94,6 +94,15 @@ class Balance:
         """Every source was read and every platform reconciled."""
         return not self.failed_sources and all(s != "FAILED" for s in self.reconciliations.values())
 
+    def gaps(self) -> str:
+        """Chinese: which sources were not read and which platforms not reconciled; empty if none."""
+        parts = [
+            f"{self.day} {d.dept}（{d.kind}）未读到：{d.error or '上次运行中断，重新运行即可'}"
+            for d in self.failed_sources
+        ]
+        parts += [f"{self.day} 平台 {p} 未能核对" for p, s in self.reconciliations.items() if s == "FAILED"]
+        return "；".join(parts)
+
     def totals(self) -> dict[str, int]:
         """pulled, unchanged, quarantined, accepted over all departments."""
         return {
