@@ -163,13 +163,13 @@ def save_rows(conn: Connection, platform: str, rows: Sequence[OutRow], now: floa
     if not rows:
         return
     where = [outbox.c.platform == platform, *(outbox.c[name] == bindparam(f"k_{name}") for name in _KEY)]
-    values = {name: bindparam(f"v_{name}") for name in _MUTABLE}
+    values: dict[str, Any] = {name: bindparam(f"v_{name}") for name in _MUTABLE}
     statement = update(outbox).where(and_(*where)).values(**values, updated_at=now)
     conn.execute(statement, [_parameters(row) for row in rows])
 
 
 def _parameters(row: OutRow) -> dict[str, Any]:
-    keys = {f"k_{name}": value for name, value in zip(_KEY, row.key, strict=True)}
+    keys: dict[str, Any] = {f"k_{name}": value for name, value in zip(_KEY, row.key, strict=True)}
     values: dict[str, Any] = {f"v_{name}": getattr(row, name) for name in _MUTABLE}
     return keys | values | {"v_state": str(row.state)}
 

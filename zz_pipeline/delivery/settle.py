@@ -16,6 +16,7 @@ from sqlalchemy import Connection, and_, insert, select, update
 from zz_pipeline.delivery import budget, holdings
 from zz_pipeline.delivery.claim import Desk
 from zz_pipeline.delivery.lanes import Lane
+from zz_pipeline.delivery.meter import Query, keep_queries
 from zz_pipeline.delivery.protocol import Answer, Effect, Finding, Reply, RowKey, State, Verdict
 from zz_pipeline.delivery.rows import Batch, Facts, OutRow, advance, read_batch, read_rows, save_rows, set_batch
 from zz_pipeline.delivery.states import OUT, Do, Event
@@ -85,7 +86,7 @@ class Heard:
     most_tries: int
     attempt: int | None = None
     reply: Reply | None = None
-    queries: Sequence[tuple[str, str, Reply]] = ()
+    queries: Sequence[Query] = ()
 
     @property
     def asked(self) -> bool:
@@ -128,18 +129,6 @@ def unsend(lane: Lane, batch_id: str, attempt_id: int, now: float) -> None:
         set_batch(conn, batch_id, state="FROZEN")
         conn.execute(update(attempt).where(attempt.c.seq == attempt_id).values(ended_at=now, outcome="NOT_SENT"))
         audit.append(conn, lane.actor, "NOT_SENT", batch_id, True, {"rows": len(rows)})
-
-
-def keep_queries(conn: Connection, lane: Lane, queries: Sequence[tuple[str, str, Reply]]) -> None:
-    """Attempts that only asked, written after the fact: they change nothing at the platform."""
-    for method, path, reply in queries:
-        conn.execute(
-            insert(attempt).values(
-                platform=lane.platform, dept=lane.dept, epoch=lane.epoch, method=method, path=path, nonce=reply.nonce,
-                started_at=reply.started_at, ended_at=reply.ended_at, outcome=str(reply.transport), http=reply.http,
-                response_digest=reply.body_digest,
-            )
-        )  # fmt: skip
 
 
 def _close_attempts(conn: Connection, lane: Lane, heard: Heard) -> None:

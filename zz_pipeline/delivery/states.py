@@ -41,6 +41,7 @@ class Event(StrEnum):
     LOST = "lost"  # taken in, then gone at the platform
     STOP = "stop"
     VANISHED = "vanished"  # confirmed, but reconciliation does not find it
+    ALTERED = "altered"  # confirmed, but reconciliation finds other content
     RETRY = "retry"
     GIVE_UP = "give_up"
     ADOPT = "adopt"  # a person says that what the platform holds is right
@@ -118,6 +119,7 @@ TABLE: dict[Event, dict[State, Move]] = {
     E.LOST: {S.INFLIGHT: _ASK, S.ACCEPTED: _ABSENT, S.UNKNOWN: _ABSENT},
     E.STOP: {S.INFLIGHT: _DEAD},
     E.VANISHED: {S.CONFIRMED: Move(S.UNKNOWN, (Do.ASK_NOW, Do.FORGET_ABSENCE))},
+    E.ALTERED: {S.CONFIRMED: Move(S.CONFLICT, (Do.PERSON,))},
     E.RETRY: {
         S.DEAD: _AGAIN,
         S.REJECTED: _AGAIN,

@@ -8,32 +8,24 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from sqlalchemy import ColumnElement, func, select
 
 from zz_pipeline.delivery import budget, gates, holdings, points
 from zz_pipeline.delivery.claim import Claim, Desk, claim
 from zz_pipeline.delivery.lanes import Lane, open_batches
-from zz_pipeline.delivery.protocol import Answer, Call, Clock, Effect, Reply, Sent, State
+from zz_pipeline.delivery.meter import Line, Meter
+from zz_pipeline.delivery.protocol import Answer, Clock, Effect, Sent, State
 from zz_pipeline.delivery.rows import read_batch, read_rows
-from zz_pipeline.delivery.settle import QUOTA, Heard, Outcome, keep_queries, settle, unsend
+from zz_pipeline.delivery.settle import QUOTA, Heard, Outcome, settle, unsend
 from zz_pipeline.errors import DeliveryError, LedgerError
 from zz_pipeline.ledger.schema import lane as lane_table
 from zz_pipeline.ledger.schema import outbox
 
 SLICE = 1.0  # seconds between two looks at the stop switch while waiting
 SESSIONS = 2  # so many sessions ended in a row are a refused credential
-
-
-class Line(Call, Protocol):
-    """What a worker needs of a client: signed queries, guarded pushes, a new session."""
-
-    def push(self, path: str, body: bytes, owner: str, *, latest: float | None = None) -> Reply: ...
-
-    def new_session(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +59,7 @@ class Worker:
         self.most_tries = most_tries
         self.result = LaneResult(lane.dept)
         self.after: dict[str, Answer] = {}  # batch → the counted answer that its questions follow up
-        self.queries: list[tuple[str, str, Reply]] = []
+        self.meter = Meter(lane, desk.spec, line, watch.clock, watch.sleep)
         self.sessions = 0
         self.last_sent = watch.clock()
 
@@ -79,7 +71,8 @@ class Worker:
             self.result.stopped = self.watch.halted()
             if self.result.stopped or not (self._half_open() and self._turn()):
                 break
-        self._keep_queries()
+        self.meter.flush()
+        self.result.requests += self.meter.requests
         self.result.left = self._left()
         return self.result
 
@@ -132,10 +125,10 @@ class Worker:
             batch_id, self.desk.department, frozen.number, frozen.path, members[0].key.kind, frozen.body,
             tuple(row.seen() for row in members),
         )  # fmt: skip
-        answer = self.desk.adapter.ask(self.call, sent, taken_in=taken_in, after=self.after.get(batch_id), held=held)
+        answer = self.desk.adapter.ask(self.meter, sent, taken_in=taken_in, after=self.after.get(batch_id), held=held)
         answer = self._session(answer)
         points.reach("ask:answered")
-        self._settle(Heard(batch_id, answer, self.watch.clock(), self.most_tries, queries=self._taken_queries()))
+        self._settle(Heard(batch_id, answer, self.watch.clock(), self.most_tries, queries=self.meter.taken()))
         if answer.effect in (Effect.JUDGED, Effect.LOST):
             self.after.pop(batch_id, None)
 
@@ -175,9 +168,7 @@ class Worker:
         if answer.effect is Effect.ASK:
             self.after[taken.sent.batch_id] = answer
         now = self.watch.clock()
-        self._settle(
-            Heard(taken.sent.batch_id, answer, now, self.most_tries, taken.attempt, reply, self._taken_queries())
-        )
+        self._settle(Heard(taken.sent.batch_id, answer, now, self.most_tries, taken.attempt, reply, self.meter.taken()))
 
     def _session(self, answer: Answer) -> Answer:
         """An ended session is renewed; one that ends again at once is a refused credential."""
@@ -188,9 +179,7 @@ class Worker:
             return Answer(
                 Effect.AUTH, code=answer.code, message=answer.message, alarm="新会话立即失效，按凭证被拒处理。"
             )
-        self._token()
-        self.result.requests += 1
-        self.line.new_session()
+        self.meter.new_session()
         return answer
 
     def _settle(self, heard: Heard) -> None:
@@ -200,33 +189,6 @@ class Worker:
         self.result.stopped = outcome.stop
         if heard.answer.code == QUOTA and heard.answer.effect is Effect.BUSY:
             self.result.alarms.append(f"{self.desk.spec.label} 今日额度已用完，未报的记录明日零时后继续。")
-
-    # -- calls -------------------------------------------------------------------------------------------------------
-
-    def call(self, method: str, path: str, *, query: str = "", body: bytes | None = None) -> Reply:
-        """A signed query within the rate, kept for the list of attempts."""
-        self._token()
-        self.result.requests += 1
-        reply = self.line(method, path, query=query, body=body)
-        self.queries.append((method, path, reply))
-        return reply
-
-    def _token(self) -> None:
-        while True:
-            with self.lane.fenced("token") as conn:
-                wait = budget.take_token(conn, self.lane.platform, self.lane.dept, self.desk.spec, self.watch.clock())
-            if not wait:
-                return
-            self.watch.sleep(wait)
-
-    def _taken_queries(self) -> Sequence[tuple[str, str, Reply]]:
-        taken, self.queries = tuple(self.queries), []
-        return taken
-
-    def _keep_queries(self) -> None:
-        if self.queries:
-            with self.lane.fenced("queries") as conn:
-                keep_queries(conn, self.lane, self._taken_queries())
 
     # -- breaker and waiting -----------------------------------------------------------------------------------------
 
@@ -250,7 +212,7 @@ class Worker:
                 broken = f"{self.desk.spec.label} 连续失败 {failures} 次，已熔断；未报的记录留待下次"
                 self.result.stopped = self.result.stopped or broken
                 return False
-            well = self.desk.adapter.probe(self.call)
+            well = self.desk.adapter.probe(self.meter)
             with self.lane.fenced("probe") as conn:
                 if well:
                     budget.note_success(conn, self.lane.platform, self.lane.dept)

@@ -1,0 +1,109 @@
+"""What people decide: a row that waits for them, a stopped lane, the stop switch, records a platform has lost.
+
+Belongs here: their decisions as events with name, reason and audit. Must not: deciding by itself, sending.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection, and_, delete, insert, select, update
+
+from zz_pipeline.delivery import holdings
+from zz_pipeline.delivery.protocol import Remote, RowKey, State
+from zz_pipeline.delivery.rows import Facts, OutRow, advance, read_keys, save_rows, set_batch
+from zz_pipeline.delivery.states import Event
+from zz_pipeline.errors import LedgerError
+from zz_pipeline.ledger import audit
+from zz_pipeline.ledger.db import Ledger
+from zz_pipeline.ledger.schema import conflict, difference, holding, lane, outbox, switch
+
+DECISIONS = {"retry": Event.RETRY, "give_up": Event.GIVE_UP, "adopt": Event.ADOPT}
+_WORDS = {Event.RETRY: "人工决定重试", Event.GIVE_UP: "人工决定不再报送", Event.ADOPT: "人工认定以平台现有内容为准"}
+
+
+def decide(
+    ledger: Ledger, platform: str, keys: Sequence[RowKey], decision: str, *, actor: str, note: str, now: float
+) -> int:
+    """Apply a person's decision (retry, give_up, adopt) to rows; all or nothing; returns how many.
+
+    A retry of a CONFLICT only asks the platform again: another's entry is never overwritten from here.
+    """
+    event = DECISIONS[decision]
+    with ledger.begin() as conn:
+        rows = read_keys(conn, platform, keys)
+        if len(rows) != len(set(keys)):
+            raise LedgerError(f"平台 {platform} 的台账里找不到所选的全部记录，未作任何改动；请刷新清单后重选。")
+        facts = Facts(now=now, reason=f"{_WORDS[event]}（{actor}：{note}）")
+        moved = [_decided(conn, platform, row, event, facts, actor, note) for row in rows]
+        save_rows(conn, platform, moved, now)
+        told = {"decision": decision, "note": note, "rows": [[*row.key, row.state] for row in moved]}
+        audit.append(conn, actor, "DECISION", platform, True, told)
+    return len(moved)
+
+
+def _decided(conn: Connection, platform: str, row: OutRow, event: Event, facts: Facts, actor: str, note: str) -> OutRow:
+    if row.state is State.CONFLICT:
+        _close_conflict(conn, platform, row, event, facts.now, actor, note)
+    new = replace(advance(row, event, facts)[0], tries=0)
+    if new.state is State.UNKNOWN and row.batch_id:
+        set_batch(conn, row.batch_id, state="UNKNOWN")
+    return new
+
+
+def _close_conflict(
+    conn: Connection, platform: str, row: OutRow, event: Event, now: float, actor: str, note: str
+) -> None:
+    names = zip(("kind", "record_key", "version"), row.key, strict=True)
+    where = and_(conflict.c.platform == platform, conflict.c.decision == "", *(conflict.c[n] == v for n, v in names))
+    if event is Event.ADOPT:
+        dept = conn.execute(select(outbox.c.dept).where(outbox.c.item_key == row.item_key)).scalar_one()
+        for theirs in conn.execute(select(conflict.c.theirs).where(where)).scalars():
+            said = [line.split(" ")[:3] for line in theirs.splitlines()]
+            remotes = [Remote(key, row.key.kind, state, digest) for key, state, digest in said]
+            holdings.take_over(conn, platform, dept, row.key, remotes, now)
+    conn.execute(update(conflict).where(where).values(decided_by=actor, decision=f"{event}：{note}"))
+
+
+def release_lane(ledger: Ledger, platform: str, dept: str, *, actor: str, note: str) -> None:
+    """Let a stopped lane work again; its breaker is closed too."""
+    with ledger.begin() as conn:
+        where = and_(lane.c.platform == platform, lane.c.dept == dept)
+        conn.execute(update(lane).where(where).values(stopped="", failures=0, breaker_until=0.0, breaker_step=0))
+        audit.append(conn, actor, "LANE_RELEASE", f"{platform}/{dept}", True, {"note": note})
+
+
+def set_stop(ledger: Ledger, on: bool, *, actor: str, note: str, now: float) -> None:
+    """Throw the switch that stops every send, or release it."""
+    with ledger.begin() as conn:
+        conn.execute(delete(switch).where(switch.c.name == "stop"))
+        conn.execute(insert(switch).values(name="stop", value="on" if on else "off", at=now))
+        audit.append(conn, actor, "STOP_SWITCH", "all", True, {"on": on, "note": note})
+
+
+def requeue_lost(ledger: Ledger, reconciliation_id: int, *, actor: str, note: str, now: float) -> int:
+    """A person approves that records a reconciliation found lost are asked about and, if absent, sent again."""
+    lost = and_(difference.c.reconciliation_id == reconciliation_id, difference.c.type.in_(("lost", "stale")))
+    same = and_(
+        holding.c.platform == difference.c.platform,
+        holding.c.kind == difference.c.kind,
+        holding.c.remote_key == difference.c.remote_key,
+    )
+    columns = (holding.c.platform, holding.c.kind, holding.c.record_key, holding.c.version)
+    query = select(*columns).join_from(difference, holding, same).where(lost).distinct()
+    count = 0
+    with ledger.begin() as conn:
+        for platform, *key in conn.execute(query).all():
+            count += vanish(conn, platform, [RowKey(*key)], f"人工批准重新核实（{actor}：{note}）", now)
+        audit.append(conn, actor, "REQUEUE_LOST", str(reconciliation_id), True, {"rows": count, "note": note})
+    return count
+
+
+def vanish(conn: Connection, platform: str, keys: Sequence[RowKey], reason: str, now: float) -> int:
+    """CONFIRMED rows that the platform does not show go back to be asked about; rows that moved on are left alone."""
+    rows = [row for row in read_keys(conn, platform, keys) if row.state is State.CONFIRMED and row.batch_id]
+    save_rows(conn, platform, [advance(r, Event.VANISHED, Facts(now=now, reason=reason))[0] for r in rows], now)
+    for batch_id in sorted({row.batch_id or "" for row in rows}):
+        set_batch(conn, batch_id, state="UNKNOWN")
+    return len(rows)
