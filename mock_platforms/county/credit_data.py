@@ -84,8 +84,11 @@ class Credit:
         self._live(seed, max(1, round(A_DAY * scale)))
         for place in range(max(1, len(days) // 3)):
             self._plant(Random(f"{seed}/credit/{place}"), days[place * 3 : place * 3 + 3])
+
+    def put_in_order(self) -> None:
+        """Items of a day in the order of the contract, once everything is entered."""
         for items in (*self.ratings.values(), *self.repairs.values()):
-            items.sort(key=lambda item: (item["updated_at"], item.get("rating_id", "")))
+            items.sort(key=lambda item: (item["updated_at"], item.get("rating_id") or item["repair_id"]))
 
     def repair(self, day: date, target: str, key: str, name: str, code: str, defect: str, effect: str) -> None:
         """A notice of 信用修复 that is updated on that day; decided some days before."""

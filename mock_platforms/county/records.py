@@ -92,13 +92,14 @@ class Maker:
         subject_kind: str = "",
         subject: Subject | None = None,
         task: Task | None = None,
+        inspect: date | None = None,
         finish: date | None = None,
         results: tuple[str, ...] = (),
         publishable: bool | None = None,
     ) -> Inspection:
         """A good record entered by `dept` on `day`; what is given is kept, the rest is drawn."""
         finish = finish or day - timedelta(days=int(rng.random() * 3))
-        inspect = finish - timedelta(days=1 if rng.random() < 0.3 else 0)
+        inspect = inspect or finish - timedelta(days=1 if rng.random() < 0.3 else 0)
         body = subject or self.subject(rng, dept, inspect, subject_kind)
         if task is not None:
             kind = kind or "不定向抽查"

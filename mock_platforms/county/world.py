@@ -50,6 +50,7 @@ class World:
         self._live()
         for day in self.days:
             self._entered[day].sort(key=lambda r: (r.dept, r.changed))
+        self.credit.put_in_order()
 
     def inspections(self, day: date) -> list[Inspection]:
         """What the departments entered or changed on that day, by department and moment."""
@@ -139,14 +140,13 @@ class World:
         """One subject, one task, several departments: each enters its own items in its own record."""
         found: list[Inspection] = []
         for _ in range(max(1, round(3 * self.scale))):
-            finish = day - timedelta(days=rng.randrange(2))
-            # inspected a day before completion at the earliest: the task's month must cover both days
-            task = rng.choice(self.registry.joint[(finish - timedelta(days=1)).replace(day=1)])
-            team = [key for key in task.depts if self._idle.get(day) != key]
+            inspect = day - timedelta(days=rng.randrange(2))
+            task = rng.choice(self.registry.joint[inspect.replace(day=1)])
             subject = rng.choice(self.subjects[task.subject_kind])
-            for key in team:
-                if all(self.maker.reserve(key, subject, finish - timedelta(days=back)) for back in (0, 1)):
-                    found.append(self.maker.fresh(rng, key, day, task=task, subject=subject, finish=finish))
+            for key in task.depts:
+                if self._idle.get(day) != key and self.maker.reserve(key, subject, inspect):
+                    given: dict[str, Any] = {"task": task, "subject": subject, "inspect": inspect, "finish": inspect}
+                    found.append(self.maker.fresh(rng, key, day, **given))
                     if key == task.lead:
                         self._show_helpers(found[-1], len(task.depts) - 1)
         return found
