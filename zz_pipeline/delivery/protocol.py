@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from zz_pipeline.settings import Department
+from zz_pipeline.standard.results import FollowUps
 
 
 class State(StrEnum):
@@ -169,7 +170,7 @@ class RenderContext:
     department: Department
     now: datetime  # Beijing wall time
     held: Mapping[str, Remote] = field(default_factory=dict)  # remote_key → what the platform holds of this record
-    follow_ups: Mapping[str, str] | None = None  # class key → 01–06; None: the default map of standard 1.5
+    follow_ups: FollowUps | None = None  # the county's dated map class → 01–06; None: the default of standard 1.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,85 @@
+"""The list of ②: single rows by cd_id, and all rows of a time by page.
+
+Belongs here: `GET /exchange/records` of contracts/internet_supervision.md. Must not: judging what a row means for us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from zz_pipeline.delivery.protocol import Answer, Call, Effect, Remote
+from zz_pipeline.platforms import wire
+from zz_pipeline.platforms.wire import Contradiction, QueryFailed
+
+_TABLES = {"inspection": "jg_jgxw_check_action", "rating": "credit_assess"}
+_STATES = {"i": "PRESENT", "u": "PRESENT", "d": "WITHDRAWN"}
+_PAGE = 500
+_READINGS = 5  # how often a list that moves while it is read is begun again
+
+
+def listing(call: Call, kind: str, since: datetime | None, until: datetime | None) -> Iterator[Remote]:
+    """Rows of a kind by last change, each once. Pages shift when a row changes: then the list is read again."""
+    pairs = [("table", _TABLES[kind]), *wire.bounds(("updated_from", "updated_to"), since, until)]
+    for _ in range(_READINGS):
+        found = _read(call, kind, pairs)
+        if found is not None:
+            yield from found.values()
+            return
+    raise QueryFailed(Answer(Effect.UNKNOWN, message="平台清单在读取期间不断变化，未能读全，稍后再读"))
+
+
+def _get(call: Call, path: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    reply = call("GET", path, query=wire.query(pairs))
+    early = wire.gateway(reply)
+    if early is not None:
+        raise QueryFailed(early)
+    if reply.http != 200 or reply.json.get("code") != "200":
+        wire.refuse_query(reply, "查询记录时平台返回了约定之外的回答")
+    with wire.usable():
+        return wire.mapping(reply.json, "data")
+
+
+def lookup(call: Call, kind: str, cd_ids: Sequence[str]) -> dict[str, Remote]:
+    found: dict[str, Remote] = {}
+    for part in wire.chunks(cd_ids):
+        data = _get(call, "/exchange/records", [("table", _TABLES[kind]), ("cd_ids", ",".join(part))])
+        for item in wire.items_of(data, "rows"):
+            remote = _remote(item, kind)
+            if remote.remote_key not in part or remote.remote_key in found:
+                raise QueryFailed(Answer(Effect.UNKNOWN, alarm="平台按编号查询时返回了没有问到的记录。"))
+            found[remote.remote_key] = remote
+    return found
+
+
+def _read(call: Call, kind: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Remote] | None:
+    """The whole list by key, or None if it changed while it was read."""
+    found: dict[str, Remote] = {}
+    total, page = 0, 1
+    while True:
+        data = _get(call, "/exchange/records", [*pairs, ("page", str(page)), ("size", str(_PAGE))])
+        with wire.usable():
+            said = wire.number(data, "total")
+        rows = wire.items_of(data, "rows")
+        if page > 1 and said != total:
+            return None
+        total, page = said, page + 1
+        found |= {remote.remote_key: remote for remote in (_remote(item, kind) for item in rows)}
+        if len(rows) < _PAGE:
+            return found if len(found) == total else None
+
+
+def _remote(item: Mapping[str, Any], kind: str) -> Remote:
+    with wire.usable():
+        state = _STATES.get(wire.text(item, "cd_operation"))
+        if state is None:
+            raise Contradiction("平台清单中的操作不在约定之内")
+        return Remote(
+            remote_key=wire.text(item, "cd_id"),
+            kind=kind,
+            state=state,
+            content_hash=wire.text(item, "content_md5"),
+            receipt=wire.text(item, "receipt", empty=True),
+            updated_at=wire.text(item, "updated_at"),
+        )
