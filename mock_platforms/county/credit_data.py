@@ -126,7 +126,7 @@ class Credit:
     def _plant(self, rng: Random, block: list[date]) -> None:
         for kind in PLANTS:
             day = rng.choice(block)
-            item = self._rating(rng, day, kind.scheme, kind.grade, kind.typed)
+            item = self._rating(rng, day, kind.scheme, kind.grade, kind.typed, bracketed=kind.alter is _brackets)
             item |= kind.values
             if item["validUntil"] == "past":
                 item["estimateTime"] = (day - timedelta(days=800)).isoformat()
@@ -156,10 +156,11 @@ class Credit:
     def _note(self, day: date, item: dict[str, Any], defect: str, rule: str, effect: str) -> None:
         self._defects.append(Defect(day, CREDIT_LEAD, item["rating_id"], "rating", defect, rule, effect))
 
-    def _rating(self, rng: Random, day: date, scheme: str, grade: str, typed: str) -> dict[str, Any]:
+    def _rating(
+        self, rng: Random, day: date, scheme: str, grade: str, typed: str, *, bracketed: bool = False
+    ) -> dict[str, Any]:
         self._serial += 1
-        bracketed = [s for s in self._market[:60] if "（" in s.name]
-        subject = rng.choice(self._market) if self._serial % 7 else rng.choice(bracketed)
+        subject = rng.choice([s for s in self._market if "（" in s.name] if bracketed else self._market)
         rated = day - timedelta(days=1 + rng.randrange(20))
         number = f"XYPJ-{day.year}-{self._serial:07d}"
         self.meant[number, 1] = (grade, subject.name)
