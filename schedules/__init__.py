@@ -1,0 +1,1 @@
+"""WHEN: jobs and schedules. Belongs here: times, time zone, selections. Must not: data logic."""

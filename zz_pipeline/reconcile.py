@@ -20,7 +20,7 @@ from zz_pipeline.delivery.client import Client, check_identity
 from zz_pipeline.delivery.compare import Found, Held
 from zz_pipeline.delivery.lanes import Lane, take
 from zz_pipeline.delivery.meter import Meter
-from zz_pipeline.delivery.protocol import Adapter, Clock, Remote, RenderContext, RowKey, State
+from zz_pipeline.delivery.protocol import Clock, Remote, RenderContext, RowKey, State
 from zz_pipeline.delivery.rows import Facts, OutRow, advance, read_keys, read_rows, save_rows
 from zz_pipeline.delivery.states import Event
 from zz_pipeline.errors import DeliveryError, LedgerError, NotRenderable
@@ -29,9 +29,18 @@ from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import conflict, difference, holding, outbox, reconciliation, record_version
 from zz_pipeline.platforms import registry
 from zz_pipeline.settings import PlatformSpec, Settings
+from zz_pipeline.standard.results import FollowUps
 
 KINDS = ("inspection", "rating")
 SKEW = timedelta(minutes=10)  # platform clocks may be off by 300 s (gateway page); the window is wider than that
+LABELS = {
+    "lost": "平台缺少",
+    "unexpected": "平台多出",
+    "altered": "内容不同",
+    "stale": "平台仍是旧版",
+    "duplicate": "平台重复",
+    "recovered": "查明已到",
+}
 ACTIONS = {
     "recovered": "平台已有我方内容，已记为确认",
     "unexpected": "平台有而我方无报送记录：请与部门核实是否在平台手工录入",
@@ -54,6 +63,13 @@ class ReconcileResult:
     error: str = ""
     id: int = 0
 
+    @property
+    def text(self) -> str:
+        """Chinese: what differs or why it could not be compared; empty if both sides agree."""
+        if self.error or self.state == "OK":
+            return self.error
+        return "、".join(f"{LABELS.get(name, name)} {n} 条" for name, n in sorted(self.counts.items()) if n)
+
 
 def reconcile(
     ledger: Ledger,
@@ -64,14 +80,13 @@ def reconcile(
     since: datetime | None = None,
     clock: Clock = time.time,
     sleep: Callable[[float], None] = time.sleep,
-    adapter: Adapter | None = None,
 ) -> ReconcileResult:
     """Compare each department's list on a platform with ours; default window: changed since the day before `day`.
 
     since: Beijing wall time without zone; the year 1 means everything. A platform that is down gives FAILED.
     """
     since = since or datetime.fromisoformat((day - timedelta(days=1)).isoformat())
-    run = _Run(ledger, settings, settings.platforms[platform], since, clock, sleep, adapter)
+    run = _Run(ledger, settings, settings.platforms[platform], since, clock, sleep)
     result = ReconcileResult(platform, day.isoformat())
     with ledger.begin() as conn:
         # a crash leaves a FAILED reconciliation behind, never the look of one that was not needed
@@ -106,11 +121,11 @@ class _Run:
 
     def __init__(
         self, ledger: Ledger, settings: Settings, spec: PlatformSpec, since: datetime, clock: Clock,
-        sleep: Callable[[float], None], adapter: Adapter | None,
+        sleep: Callable[[float], None],
     ) -> None:  # fmt: skip
         self.ledger, self.settings, self.spec, self.since = ledger, settings, spec, since
         self.clock, self.sleep = clock, sleep
-        self.adapter = adapter or registry.adapter(spec.adapter)
+        self.adapter = registry.adapter(spec.adapter)
         self.lost: list[tuple[str, Found]] = []
 
     @property
@@ -144,6 +159,7 @@ class _Run:
                 self._kind(lane, meter, kind, result)
         finally:
             meter.flush()
+            line.close()
 
     def _kind(self, lane: Lane, meter: Meter, kind: str, result: ReconcileResult) -> None:
         everything = self.since.year <= 1970
@@ -251,7 +267,8 @@ class _Hashes:
         where = [record_version.c[name] == value for name, value in names]
         payload = orjson.loads(self.conn.execute(select(record_version.c.payload).where(*where)).scalar_one())
         now = datetime.fromtimestamp(self.run.clock(), self.run.settings.zone).replace(tzinfo=None)
-        context = RenderContext(self.run.settings.departments[self.lane.dept], now)
+        department = self.run.settings.departments[self.lane.dept]
+        context = RenderContext(department, now, follow_ups=FollowUps.load(self.run.settings.config_dir))
         try:
             return self.run.adapter.render(row.key, row.op, row.reason, row.rule, payload, context)
         except NotRenderable:

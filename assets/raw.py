@@ -1,0 +1,62 @@
+"""raw/<department>: one asset a source, so that a failing one is seen and stops only itself.
+
+Belongs here: the factories. Must not: reading (that is `zz_pipeline.sources`).
+A source that is down ends with a failed ERROR check, not with an exception: in Dagster an exception would skip
+everything downstream, and one department would stop the county.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from assets import results
+from assets.partitions import DAYS, MANY_DAYS, days, run_of
+from assets.resources import NightResource
+
+if TYPE_CHECKING:
+    from zz_pipeline.night import Night, StepResult
+
+READ = "source_was_read"
+KINDS = {"database": "sql", "workbook": "excel", "csv": "csv", "http": "api", "none": "noop"}
+
+
+def department_asset(key: str, short: str, kind: str) -> dg.AssetsDefinition:
+    """The raw asset of one department."""
+    text = f"读取{short}当日新增和更正的检查结果，原样存档。" if kind != "none" else f"{short}：零报送，无数据来源。"
+    return _raw(key, text, KINDS[kind], lambda night, day: night.pull(key, day))
+
+
+def credit_asset(name: str, kind: str, text: str) -> dg.AssetsDefinition:
+    """The raw asset of ratings or of repair notices."""
+
+    def read(night: "Night", day: date) -> "StepResult":
+        from zz_pipeline.standard.tables import Kind
+
+        return night.pull_credit(Kind(kind), day)
+
+    return _raw(name, text, "api", read)
+
+
+def _raw(name: str, text: str, kind: str, read: "Callable[[Night, date], StepResult]") -> dg.AssetsDefinition:
+    key = dg.AssetKey(["raw", name])
+    spec = dg.AssetCheckSpec(READ, asset=key, description="来源已读到；读不到时只影响该来源，下次运行补读。")
+
+    @dg.asset(
+        key=key,
+        description=text,
+        group_name="source",
+        kinds={kind},
+        partitions_def=DAYS,
+        backfill_policy=MANY_DAYS,
+        check_specs=[spec],
+    )
+    def raw(context: dg.AssetExecutionContext, night: NightResource) -> Iterator[dg.MaterializeResult]:
+        steps = night.night(run_of(context))
+        done = [read(steps, day) for day in days(context)]
+        failed = results.failures(done)
+        passed = results.check(READ, not failed, results.said(done, "已读取。"))
+        yield dg.MaterializeResult(metadata=results.metadata(done), check_results=[passed])
+
+    return raw

@@ -1,0 +1,259 @@
+"""The `zz` command: thin, calls the core, speaks Chinese, and ends with 0 only when balanced.
+
+Belongs here: arguments, tables in the terminal, exit codes. Must not: steps, SQL, wire.
+Exit codes: 0 balanced and complete · 1 not balanced · 2 configuration or usage · 3 balanced, but a source or platform was missing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from zz_pipeline.errors import ConfigError, ZzError
+
+if TYPE_CHECKING:
+    from zz_pipeline.night import Night
+    from zz_pipeline.reports.balance import Balance
+
+app = typer.Typer(
+    help="周至县跨部门综合监管数据管道。", no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False
+)
+out, err = Console(), Console(stderr=True)
+Json = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 对象，供程序读取。")]
+Day = Annotated[str, typer.Option("--day", help="业务日期 YYYY-MM-DD；默认昨天。")]
+
+
+@contextmanager
+def opened() -> Iterator[Night]:
+    """The core over the configured county; the ledger is migrated and closed."""
+    from zz_pipeline import handover
+    from zz_pipeline.ledger.db import Ledger
+    from zz_pipeline.night import Night
+    from zz_pipeline.settings import load_settings
+
+    settings = load_settings()
+    ledger = Ledger(settings.ledger_url)
+    ledger.migrate()
+    handover.sweep(settings.home)
+    try:
+        yield Night(settings, ledger, f"cli-{uuid.uuid4().hex}")
+    finally:
+        ledger.close()
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="要生成配置的目录，须为空或不存在。")]) -> None:
+    """生成一份完整、带注释的样例配置。"""
+    from zz_pipeline.setup import write_example
+
+    for path in write_example(folder):
+        out.print(f"已生成 {path}")
+    out.print(f"下一步：按注释修改，然后 export ZZ_CONFIG={folder.resolve()}，再执行 zz doctor。")
+
+
+@app.command()
+def sync(day: Day = "", as_json: Json = False) -> None:
+    """运行一夜：读取、检查、入库、报送、核对、平衡、出日报。"""
+    from zz_pipeline.night import whole_night
+
+    with opened() as night, _progress(as_json) as progress:
+        result = whole_night(night, _day(night, day), progress)
+    _finish(result.balanced_or_fail(), as_json, {"report": result.report, "failed": [s.dept for s in result.failed]})
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Argument(help="第一天 YYYY-MM-DD")],
+    last: Annotated[str, typer.Argument(help="最后一天 YYYY-MM-DD")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="只预览会读到什么、会改变什么，不写入也不发送。")] = False,
+    as_json: Json = False,
+) -> None:
+    """补报一段日子；已报送过的不会重复。"""
+    from zz_pipeline.backfill import preview, run
+
+    with opened() as night, _progress(as_json) as progress:
+        days = _range(first, last)
+        if dry_run:
+            plan = preview(night, days, progress)
+            _show(plan, as_json, lambda: _plan_table(plan))
+            return
+        done = run(night, days, progress)
+    shown = {"days": [b.as_dict() for b in done], "balanced": all(b.balanced for b in done)}
+    _show(shown, as_json, lambda: [_balance_table(b) for b in done])
+    raise typer.Exit(max(_code(b) for b in done))
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """现在的情况：各平台待发、暂缓、不明，停用的通道，最近一次读取。"""
+    from zz_pipeline.reports.status import status as read
+
+    with opened() as night:
+        found = read(night.ledger)
+    _show(found, as_json, lambda: _status_tables(found))
+
+
+@app.command("balance")
+def balance_command(day: Day = "", as_json: Json = False) -> None:
+    """某日的平衡表。"""
+    with opened() as night:
+        found = night.balance(_day(night, day))
+    _finish(found, as_json, {})
+
+
+@app.command()
+def report(day: Day = "", as_json: Json = False) -> None:
+    """重出某日的日报（HTML 与 JSON）。"""
+    from zz_pipeline.reports.day import write_day_report
+
+    with opened() as night:
+        when = _day(night, day)
+        path = write_day_report(night, when)
+        found = night.balance(when)
+    _finish(found, as_json, {"report": str(path)})
+
+
+@app.command("reconcile")
+def reconcile_command(day: Day = "", as_json: Json = False) -> None:
+    """向各平台查询并与本库核对某日。"""
+    with opened() as night:
+        when = _day(night, day)
+        found = {t.name: night.reconcile(t.name, when) for t in night.targets}
+    shown = {n: {"state": r.state, "counts": r.counts, "text": r.text} for n, r in found.items()}
+    _show(shown, as_json, lambda: [out.print(f"{n}：{r.text or '一致'}") for n, r in found.items()])
+    raise typer.Exit(0 if all(r.state == "OK" for r in found.values()) else 3)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """检查配置、密钥、数据库、来源和平台，逐项说明如何处理。"""
+    from zz_pipeline.doctor import examine
+
+    found = examine()
+    bad = [f for f in found if not f.ok]
+    shown = {"ok": not bad, "findings": [f.as_dict() for f in found]}
+    _show(shown, as_json, lambda: [out.print(f"{'✓' if f.ok else '✗'} {f.what}：{f.text}") for f in found])
+    raise typer.Exit(2 if bad else 0)
+
+
+def main() -> None:
+    """Entry point: errors meant for people are shown as one Chinese sentence, never as a traceback."""
+    try:
+        app()
+    except ConfigError as error:
+        err.print(f"配置有误：{error}", markup=False)
+        sys.exit(2)
+    except ZzError as error:
+        err.print(f"未完成：{error}", markup=False)
+        sys.exit(1)
+
+
+def _day(night: Night, text: str) -> date:
+    return _parse(text) if text else night.now().date() - timedelta(days=1)
+
+
+def _parse(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"日期“{text}”应写成 2026-11-20 的形式。") from None
+
+
+def _range(first: str, last: str) -> list[date]:
+    start, end = _parse(first), _parse(last)
+    if end < start:
+        raise ConfigError("最后一天早于第一天。")
+    return [start + timedelta(days=n) for n in range((end - start).days + 1)]
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    if quiet or not err.is_terminal:
+        yield lambda *_: None
+        return
+    with Progress(console=err, transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def step(name: str, done: int, total: int) -> None:
+            task = tasks.setdefault(name, bar.add_task(name, total=total))
+            bar.update(task, completed=done, total=total)
+
+        yield step
+
+
+def _code(found: Balance) -> int:
+    if not found.balanced:
+        return 1
+    return 0 if found.complete else 3
+
+
+def _finish(found: Balance, as_json: bool, more: dict[str, Any]) -> None:
+    _show({**found.as_dict(), **more}, as_json, lambda: _balance_table(found))
+    if not as_json:
+        if found.gaps():
+            err.print(found.gaps(), markup=False)
+        if more.get("report"):
+            out.print(f"日报：{more['report']}", soft_wrap=True)
+    raise typer.Exit(_code(found))
+
+
+def _show(value: Any, as_json: bool, table: Callable[[], Any]) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    else:
+        table()
+
+
+WORDS = {
+    "accepted": "接收", "confirmed": "已确认", "rejected": "拒收", "held": "暂缓", "blocked": "不予公示",
+    "not_applicable": "不适用", "cancelled": "已取消", "pending": "待办", "unknown": "不明",
+}  # fmt: skip
+
+
+def _balance_table(found: Balance) -> None:
+    total = found.totals()
+    out.print(
+        f"{found.day}  拉取 {total['pulled']} ＝ 未变 {total['unchanged']} ＋ 退回 {total['quarantined']} ＋ 接收 {total['accepted']}"
+        f"  {'平衡' if found.balanced else '不平衡！'}"
+    )
+    table = Table("平台", *WORDS.values())
+    for platform in found.platforms:
+        table.add_row(platform.platform, str(platform.accepted), *(str(platform.states[w]) for w in list(WORDS)[1:]))
+    out.print(table)
+
+
+def _status_tables(found: dict[str, Any]) -> None:
+    for title, rows in found.items():
+        out.print(title, style="bold")
+        if not rows:
+            out.print("  无")
+            continue
+        table = Table(*rows[0])
+        for row in rows:
+            table.add_row(*(str(v) for v in row.values()))
+        out.print(table)
+
+
+def _plan_table(plan: dict[str, Any]) -> None:
+    table = Table("日期", "部门", "拉取", "新增", "更正", "未变", "退回", "说明")
+    for row in plan["rows"]:
+        table.add_row(
+            *(str(row[k]) for k in ("day", "dept", "pulled", "new", "changed", "unchanged", "quarantined", "note"))
+        )
+    out.print(table)
+    out.print(f"约需 {plan['estimated_seconds']:.0f} 秒（按各平台速率上限估算），共发送 {plan['sends']} 条次。")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""What one step leaves for the next: tables under `$ZZ_HOME/work/<run>/`, gone once accepted.
+
+Belongs here: saving and loading of steps' results. Must not: decisions; anything that must survive the run (that is the ledger).
+A run that dies leaves its folder; `sweep` removes folders older than some days. Nobody reads another run's folder.
+A value is kept as its tables (Arrow files) and the rest (JSON), so that no code can come in with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+import orjson
+import pyarrow as pa
+import pyarrow.feather as feather
+from pydantic import TypeAdapter
+
+from zz_pipeline.quality import QuarantineEntry
+from zz_pipeline.sources import RawBatch
+from zz_pipeline.standardize import StandardBatch
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Whose reading it is, of which partition, under which number in the intake's book."""
+
+    dept: str
+    kind: str
+    day: date
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A reading on its way."""
+
+    frame: Frame
+    batch: RawBatch
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A split on its way to acceptance."""
+
+    accepted: pa.Table
+    quarantined: list[QuarantineEntry]
+    warnings: list[QuarantineEntry]
+    rule_set: str
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One source's folder of one run and day."""
+
+    home: Path
+    run: str
+    dept: str
+    kind: str
+    day: date
+
+    @property
+    def folder(self) -> Path:
+        """Where the steps of this source hand over."""
+        return self.home / "work" / self.run / f"{self.day.isoformat()}-{self.dept}-{self.kind}"
+
+    def put_raw(self, number: int, batch: RawBatch) -> None:
+        """Keep a reading for the next step."""
+        self.put("raw", batch)
+        self.put("frame", Frame(self.dept, self.kind, self.day, number))
+
+    def raw(self) -> Raw | None:
+        """The reading of this run; None if the source failed or was not read."""
+        frame, batch = self.get("frame", Frame), self.get("raw", RawBatch)
+        return Raw(frame, batch) if frame is not None and batch is not None else None
+
+    def put_standard(self, batch: StandardBatch) -> None:
+        """Keep a standard table for the next step."""
+        self.put("standard", batch)
+
+    def standard(self) -> StandardBatch | None:
+        """The standard table of this run, None if there is none."""
+        return self.get("standard", StandardBatch)
+
+    def put_checked(self, checked: Checked) -> None:
+        """Keep a split for acceptance."""
+        self.put("checked", checked)
+
+    def checked(self) -> Checked | None:
+        """The split of this run, None if there is none."""
+        return self.get("checked", Checked)
+
+    def clear(self) -> None:
+        """Forget what was handed over: it is in the ledger, or the source will be read again."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def put(self, name: str, value: Any) -> None:
+        """Write a dataclass: each Arrow table as a file, everything else as one JSON file, which is written last."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        plain: dict[str, Any] = {}
+        for f in fields(value):
+            part = getattr(value, f.name)
+            if isinstance(part, pa.Table):
+                feather.write_feather(part, str(self.folder / f"{name}.{f.name}.arrow"), compression="lz4")
+            else:
+                plain[f.name] = dict(part) if isinstance(part, Mapping) else part
+        unfinished = self.folder / f"{name}.part"
+        unfinished.write_bytes(orjson.dumps(plain, option=orjson.OPT_NON_STR_KEYS))
+        unfinished.replace(self.folder / f"{name}.json")
+
+    def get(self, name: str, cls: type[_T]) -> _T | None:
+        """Read such a dataclass back; None if it was never finished."""
+        path = self.folder / f"{name}.json"
+        if not path.exists():
+            return None
+        plain = orjson.loads(path.read_bytes())
+        values: dict[str, Any] = {}
+        for field, hint in get_type_hints(cls).items():
+            if hint is pa.Table:
+                values[field] = feather.read_table(str(self.folder / f"{name}.{field}.arrow"))
+            elif field in plain:
+                values[field] = TypeAdapter(hint).validate_python(plain[field])
+        return cls(**values)
+
+
+def sweep(home: Path, older_than_days: float = 3.0) -> None:
+    """Remove the folders of runs that died days ago."""
+    for folder in (home / "work").glob("*"):
+        if folder.is_dir() and folder.stat().st_mtime < time.time() - older_than_days * 86400:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,361 @@
+"""A night's steps, for the CLI and the Dagster assets alike: pull, standardize, check, accept, deliver, reconcile, report.
+
+Belongs here: the order of steps, what is handed from one to the next, and that one department's failure is its own.
+Must not: knowledge of a step's subject; Dagster; printing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from zz_pipeline import quality, standardize
+from zz_pipeline.delivery.client import Client
+from zz_pipeline.delivery.deliver import DeliveryResult, deliver
+from zz_pipeline.errors import ZzError
+from zz_pipeline.handover import Checked, Desk, Raw
+from zz_pipeline.ledger import accept as acceptance
+from zz_pipeline.ledger import intake, repairs
+from zz_pipeline.ledger.db import Ledger
+from zz_pipeline.ledger.payload import contents
+from zz_pipeline.ledger.quarantine import Entry
+from zz_pipeline.quality import CheckOutcome
+from zz_pipeline.reconcile import ReconcileResult, reconcile
+from zz_pipeline.reports.balance import Balance, balance
+from zz_pipeline.reports.day import write_day_report
+from zz_pipeline.settings import Settings
+from zz_pipeline.sources import RawBatch, Window, credit, read_source
+from zz_pipeline.sources.base import refuse_emptied
+from zz_pipeline.standard.codes import CodeBook
+from zz_pipeline.standard.lists import Lists
+from zz_pipeline.standard.publishing import Decision, PublishContext, decide
+from zz_pipeline.standard.tables import Kind
+from zz_pipeline.standard.workdays import WorkCalendar
+from zz_pipeline.standardize import StandardBatch
+
+log = logging.getLogger("zz.night")
+CREDIT = "credit"
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one step did to one source. `error` is Chinese and without contents; empty if it went well."""
+
+    dept: str
+    kind: str
+    state: str  # OK | EMPTY | NONE | FAILED | SKIPPED
+    counts: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    share: int = 0  # percent of records returned
+
+    @property
+    def ok(self) -> bool:
+        """Whether the next step may go on with this source."""
+        return self.state in ("OK", "EMPTY", "NONE")
+
+
+class Night:
+    """The steps over one settings and one ledger. `run` names the folder in which steps hand over their tables."""
+
+    def __init__(self, settings: Settings, ledger: Ledger, run: str, *, clock: Callable[[], float] = time.time) -> None:
+        self.settings, self.ledger, self.run, self.clock = settings, ledger, run, clock
+
+    @cached_property
+    def book(self) -> CodeBook:
+        """The county's code tables."""
+        return CodeBook.load(self.settings.config_dir)
+
+    @cached_property
+    def lists(self) -> Lists:
+        """The county's reference lists."""
+        return Lists.load(self.settings.lists)
+
+    @cached_property
+    def calendar(self) -> WorkCalendar:
+        """The county's working days."""
+        return WorkCalendar.load(self.settings.config_dir / "workdays.csv")
+
+    @property
+    def targets(self) -> list[acceptance.Target]:
+        """The platforms that get an outbox row for each version, the entry platform first."""
+        specs = self.settings.platforms
+        first = self.settings.county.entry_platform
+        names = [first, *(n for n in self.settings.county.platforms if n != first)]
+        return [acceptance.Target(n, specs[n].capability.public) for n in names]
+
+    @property
+    def reporting(self) -> list[str]:
+        """Keys of the departments, in file order."""
+        return list(self.settings.departments)
+
+    # ── pull ────────────────────────────────────────────────────────────────────────────────────────────────────────
+    def pull(self, dept: str, day: date) -> StepResult:
+        """Read a department's source for a partition and keep what was read; a failure is this source's alone."""
+        spec = self.settings.departments[dept]
+        kind = str(Kind.INSPECTION)
+        since, until = intake.window(self.ledger, dept, kind, day)
+        number = intake.begin(self.ledger, day, dept, kind, since, until, self.clock())
+        if spec.source.kind == "none":
+            with self.ledger.begin() as conn:
+                intake.close(conn, number, "NONE", self.clock())
+            return StepResult(dept, kind, "NONE", {"说明": "零报送"})
+        return self._read(number, dept, kind, day, lambda: self._read_department(dept, day, since, until))
+
+    def pull_credit(self, kind: Kind, day: date) -> StepResult:
+        """Read ratings or repair notices of a partition from the credit platform."""
+        since, until = intake.window(self.ledger, CREDIT, str(kind), day)
+        number = intake.begin(self.ledger, day, CREDIT, str(kind), since, until, self.clock())
+        reader = credit.read_ratings if kind is Kind.RATING else credit.read_repairs
+        return self._read(
+            number, CREDIT, str(kind), day, lambda: reader(self._credit_call(), Window(day, since, until))
+        )
+
+    def _read_department(self, dept: str, day: date, since: datetime, until: datetime) -> RawBatch:
+        known = intake.known_files(self.ledger, dept)
+        spec = self.settings.departments[dept]
+        return read_source(spec, self.settings, Window(day, since, until), known)
+
+    def _read(self, number: int, dept: str, kind: str, day: date, read: Callable[[], RawBatch]) -> StepResult:
+        county = self.settings.county
+        try:
+            raw = read()
+            refuse_emptied(
+                raw, intake.last_rows(self.ledger, dept, kind, day), county.empty_stop_from, self._name(dept)
+            )
+        except Exception as error:
+            return self._failed(number, dept, kind, error)
+        self._desk(dept, kind, day).put_raw(number, raw)
+        refused = [f"{f.name}：{f.problem}" for f in raw.files if f.state == "REFUSED"]
+        counts = {"行数": raw.rows, "文件数": len(raw.files), "被拒文件": refused}
+        return StepResult(dept, kind, "OK" if raw.rows or raw.files else "EMPTY", counts)
+
+    def _desk(self, dept: str, kind: str, day: date) -> Desk:
+        return Desk(self.settings.home, self.run, dept, kind, day)
+
+    def _credit_call(self) -> Client:
+        lead = self.settings.county.credit_lead
+        credential = self.settings.credential(CREDIT, lead)
+        return Client(self.settings.credit, credential, self.settings.departments[lead], clock=self.clock)
+
+    # ── standardize, check, accept ──────────────────────────────────────────────────────────────────────────────────
+    def standardize(self, dept: str, kind: Kind, day: date) -> StepResult:
+        """Native columns → the standard table and its issues."""
+        return self._step(dept, kind, day, self._standardize)
+
+    def check(self, dept: str, kind: Kind, day: date) -> StepResult:
+        """Run the rules over a standard table and split it."""
+        return self._step(dept, kind, day, self._check)
+
+    def accept(self, dept: str, kind: Kind, day: date) -> StepResult:
+        """Write what passed as versions, keep what did not, and move the watermark: one transaction."""
+        return self._step(dept, kind, day, self._accept)
+
+    def _step(self, dept: str, kind: Kind, day: date, work: Callable[[Desk, Raw], StepResult]) -> StepResult:
+        desk = self._desk(dept, str(kind), day)
+        raw = desk.raw()
+        if raw is None:
+            return StepResult(dept, str(kind), "SKIPPED")
+        try:
+            return work(desk, raw)
+        except Exception as error:
+            desk.clear()
+            return self._failed(raw.frame.number, dept, str(kind), error)
+
+    def _standardize(self, desk: Desk, raw: Raw) -> StepResult:
+        if desk.kind == Kind.INSPECTION:
+            spec = self.settings.departments[desk.dept]
+            batch = standardize.standardize(raw.batch, spec, self.book, self.lists, self.settings.county.code)
+        elif desk.kind == Kind.RATING:
+            batch = standardize.standardize_ratings(raw.batch, self.book)
+        else:
+            batch = standardize.standardize_repairs(raw.batch, self.book)
+        desk.put_standard(batch)
+        counts = {"记录数": batch.units, "标准行": batch.table.num_rows, "疑问": batch.issues.num_rows}
+        return StepResult(desk.dept, desk.kind, "OK", {**counts, "跳过": dict(batch.skipped)})
+
+    def _check(self, desk: Desk, raw: Raw) -> StepResult:
+        batch = desk.standard()
+        if batch is None:
+            return StepResult(desk.dept, desk.kind, "SKIPPED")
+        outcome = self.judge(batch, desk.dept, desk.kind, desk.day)
+        split = quality.split(batch, outcome)
+        desk.put_checked(Checked(split.accepted, split.quarantined, split.warnings, outcome.rule_set))
+        rules: dict[str, int] = {}
+        for entry in split.quarantined:
+            rules[entry.rule] = rules.get(entry.rule, 0) + 1
+        share = round(100 * split.quarantined_units / batch.units) if batch.units else 0
+        counts = {"退回记录": split.quarantined_units, "警告": len(split.warnings), "按规则": rules}
+        return StepResult(desk.dept, desk.kind, "OK", counts, share=share)
+
+    def judge(self, batch: StandardBatch, dept: str, kind: str, day: date) -> CheckOutcome:
+        """What the rules say of a standard batch; notices of repair have no rules of their own."""
+        if kind == Kind.REPAIR or batch.table.num_rows == 0:
+            return quality.nothing_to_check()
+        owner = self.settings.departments[self._owner(dept)]
+        check = quality.load_checker()
+        return check(batch.table, kind, lists=self.lists, department=owner, day=day, now=self.now())
+
+    def _accept(self, desk: Desk, raw: Raw) -> StepResult:
+        batch, checked = desk.standard(), desk.checked()
+        if batch is None or checked is None:
+            return StepResult(desk.dept, desk.kind, "SKIPPED")
+        source = self._source(raw, batch, checked.rule_set)
+        entries = [Entry(**asdict(e)) for e in (*checked.quarantined, *checked.warnings)]
+        common: dict[str, Any] = {"now": self.clock(), "zone_offset": self.zone_offset}
+        if desk.kind == Kind.REPAIR:
+            notices = checked.accepted.to_pylist()
+            done = repairs.apply(self.ledger, source, notices, entries, self.targets, self._decide, **common)
+        else:
+            records = list(contents(Kind(desk.kind), checked.accepted))
+            done = acceptance.accept(self.ledger, source, records, entries, self.targets, self._decide, **common)
+        desk.clear()
+        counts = {"未变": done.unchanged + done.accepted_before, "接收": done.accepted, "退回": done.quarantined}
+        return StepResult(desk.dept, desk.kind, "OK", counts)
+
+    def _source(self, raw: Raw, batch: StandardBatch, rule_set: str) -> acceptance.Source:
+        notes = (intake.FileNote(f.name, f.digest, f.rows, f.state, f.problem, f.archived) for f in raw.batch.files)
+        return acceptance.Source(
+            intake_id=raw.frame.number,
+            kind=raw.frame.kind,
+            dept=raw.frame.dept,
+            owner=self._owner(raw.frame.dept),
+            day=raw.frame.day,
+            until=raw.batch.until,
+            rule_set=rule_set,
+            pulled=batch.units,
+            rows=raw.batch.rows,
+            skipped=batch.skipped,
+            files=tuple(notes),
+            warnings=(*raw.batch.warnings, *batch.warnings),
+        )
+
+    def _decide(self, kind: str, payload: Any, platform: str, facts: acceptance.Facts) -> Decision:
+        spec = self.settings.platforms[platform]
+        context = PublishContext(
+            release_ratings=frozenset(self.settings.county.release_ratings),
+            calendar=self.calendar,
+            due_workdays=spec.due_workdays,
+            now=self.now(),
+            suppressed=facts.suppressed,
+            was_public=facts.was_public,
+            version=facts.version,
+            op=facts.op,
+        )
+        return decide(kind, payload, platform, context)
+
+    # ── deliver, reconcile, balance ─────────────────────────────────────────────────────────────────────────────────
+    def deliver(self, platform: str, *, until: float | None = None, progress: Any = None) -> DeliveryResult:
+        """Send what is due to one platform, in each owner's name."""
+        return deliver(self.ledger, self.settings, platform, clock=self.clock, until=until, progress=progress)
+
+    def reconcile(self, platform: str, day: date) -> ReconcileResult:
+        """Ask the platform what it holds and compare."""
+        return reconcile(self.ledger, self.settings, platform, day, clock=self.clock)
+
+    def balance(self, day: date) -> Balance:
+        """The day's balance."""
+        return balance(self.ledger, day, tuple(t.name for t in self.targets))
+
+    # ── small things ────────────────────────────────────────────────────────────────────────────────────────────────
+    def now(self) -> datetime:
+        """The county's wall time, without a zone: the wire knows no other."""
+        return datetime.fromtimestamp(self.clock(), self.settings.zone).replace(tzinfo=None)
+
+    @property
+    def zone_offset(self) -> float:
+        """Seconds that the county's wall time is ahead of UTC."""
+        offset = datetime.fromtimestamp(self.clock(), self.settings.zone).utcoffset()
+        return (offset or timedelta()).total_seconds()
+
+    def _owner(self, dept: str) -> str:
+        return self.settings.county.credit_lead if dept == CREDIT else dept
+
+    def _name(self, dept: str) -> str:
+        return "信用信息共享平台" if dept == CREDIT else self.settings.departments[dept].short
+
+    def _failed(self, number: int, dept: str, kind: str, error: Exception) -> StepResult:
+        if isinstance(error, ZzError):
+            said = str(error)
+        else:  # a stranger's message may hold contents: only its class leaves this place
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            log.error("step failed: %s %s %s at %s:%s", dept, kind, type(error).__name__, place.name, place.lineno)
+            said = f"{self._name(dept)}处理时出现程序错误（{type(error).__name__}），本部门当日数据未处理，下次运行会重读。请联系技术人员。"
+        intake.fail(self.ledger, number, said, self.clock())
+        return StepResult(dept, kind, "FAILED", error=said)
+
+
+def every_source(night: Night, step: str, days: Sequence[date]) -> list[StepResult]:
+    """One step over all sources, days oldest first; ratings and repairs come after the departments of their day."""
+    work: Callable[[str, Kind, date], StepResult] = getattr(night, step)
+    results = []
+    for day in days:
+        results += [work(dept, Kind.INSPECTION, day) for dept in night.reporting]
+        results += [work(CREDIT, kind, day) for kind in (Kind.RATING, Kind.REPAIR)]
+    return [r for r in results if r.state != "SKIPPED"]
+
+
+@dataclass(slots=True)
+class NightResult:
+    """A whole night: what each step did, and the balance at its end."""
+
+    day: date
+    steps: list[StepResult] = field(default_factory=list)
+    deliveries: dict[str, DeliveryResult] = field(default_factory=dict)
+    reconciled: dict[str, ReconcileResult] = field(default_factory=dict)
+    balance: Balance | None = None
+    report: str = ""
+
+    @property
+    def failed(self) -> list[StepResult]:
+        """Sources that failed in some step."""
+        return [s for s in self.steps if s.state == "FAILED"]
+
+    def balanced_or_fail(self) -> Balance:
+        """The balance; ZzError if the night ended before it was counted."""
+        if self.balance is None:
+            raise ZzError("这一夜没有走到平衡一步，请重新运行 zz sync。")
+        return self.balance
+
+
+Progress = Callable[[str, int, int], None]
+
+
+def take_in(night: Night, day: date, progress: Progress, departments: Sequence[str] | None = None) -> list[StepResult]:
+    """Pull, standardize, check and accept one day; all departments, or those named (then without the credit source)."""
+    keys = list(departments or night.reporting)
+    total = len(keys)
+    results = []
+    for n, dept in enumerate(keys, 1):
+        results.append(night.pull(dept, day))
+        results += [getattr(night, step)(dept, Kind.INSPECTION, day) for step in ("standardize", "check", "accept")]
+        progress(f"读取 {day}", n, total)
+    for kind in (Kind.RATING, Kind.REPAIR) if departments is None else ():
+        results.append(night.pull_credit(kind, day))
+        results += [getattr(night, step)(CREDIT, kind, day) for step in ("standardize", "check", "accept")]
+    return [r for r in results if r.state != "SKIPPED"]
+
+
+def whole_night(night: Night, day: date, progress: Progress = lambda *_: None) -> NightResult:
+    """One day through every step, without Dagster. The caller looks at `balance`."""
+    result = NightResult(day, take_in(night, day, progress))
+    send(night, [day], result, progress)
+    return result
+
+
+def send(night: Night, days: Sequence[date], result: NightResult, progress: Progress) -> None:
+    """Deliver to every platform, the entry platform first, then reconcile, balance and report the given days."""
+    names = [t.name for t in night.targets]
+    for n, name in enumerate(names, 1):
+        result.deliveries[name] = night.deliver(name)
+        progress("报送", n, len(names))
+    for day in days:
+        for name in names:
+            result.reconciled[name] = night.reconcile(name, day)
+        result.balance = night.balance(day)
+        result.report = str(write_day_report(night, day))
