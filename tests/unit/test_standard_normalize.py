@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from zz_pipeline.standard.normalize import CHANGED, FOREIGN, clean_identifier, clean_name, clean_text, half_width
 
-texts = st.text(st.one_of(st.characters(exclude_categories=("Cs",)), st.sampled_from(" '＇\"“”=＝（()\n\r\t\u200b\ufeff　ａＡ1")))
+texts = st.text(
+    st.one_of(st.characters(exclude_categories=("Cs",)), st.sampled_from(" '＇\"“”=＝（()\n\r\t\u200b\ufeff　ａＡ1"))
+)
 
 
 def one(clean, value):

@@ -73,7 +73,9 @@ def test_one_row_of_a_new_year_does_not_make_the_year_known(tmp_path):
         calendar.is_workday(date(2027, 1, 4))
 
 
-@pytest.mark.parametrize("row", ["2026-10-03,休,", "2026-10-08,班,", "2026-10-08,假,", "十月一日,休,", "2026-10-01,休,"])
+@pytest.mark.parametrize(
+    "row", ["2026-10-03,休,", "2026-10-08,班,", "2026-10-08,假,", "十月一日,休,", "2026-10-01,休,"]
+)
 def test_a_row_that_cannot_be_right_is_named_with_its_line(tmp_path, row):
     with pytest.raises(ConfigError, match="第 3 行"):
         WorkCalendar.load(table(tmp_path, "2026-10-01,休,国庆节", row))

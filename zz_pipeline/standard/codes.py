@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,9 @@ _LIST_MARK = re.compile(
     r"\A(?:\((?:\d{1,2}|[一二三四五六七八九十]{1,3})\)|[一二三四五六七八九十]{1,3}[、.)]|\d{1,2}[.、)])(?=\D)"
 )
 _END_MARKS = "。.,，;；、!！?？:："
-_PARTS = re.compile(r"[；;\r\n\v\f\u0085\u2028\u2029]+")
+# A cell is split at semicolons first and at line breaks only where that gives nothing: a long label may be broken.
+_PARTS = re.compile("[；;]+")
+_LINES = re.compile("[\r\n\v\f\u0085\u2028\u2029]+")
 _CODE_PARTS = re.compile(r"[；;,，、/|\s]+")  # codes of an older set hold none of these; labels do, so only for codes
 _GRADE_END = re.compile(r"(?<=.)[级类等]\Z")
 
@@ -180,7 +182,7 @@ def _cell(
 ) -> tuple[list[str] | None, str, bool]:
     """(class keys, status, a label stood twice) of one result cell."""
     whole = _ask(tables, lookup_form(text))
-    entries = [whole] if whole.status != UNKNOWN else _parts(text, tables, older)
+    entries = [whole] if whole.status != UNKNOWN else list(_parts(text, tables, older))
     told = {entry.status for entry in entries}
     for status in (UNKNOWN, ASK):
         if status in told:
@@ -194,15 +196,18 @@ def _cell(
     return classes, OK, len(classes) < len(found)
 
 
-def _parts(text: str, tables: list[Mapping[str, Entry]], older: list[Mapping[str, Entry]]) -> list[Entry]:
-    entries = []
+def _parts(text: str, tables: list[Mapping[str, Entry]], older: list[Mapping[str, Entry]]) -> Iterator[Entry]:
     for part in _PARTS.split(text):
         entry = _ask(tables, lookup_form(part))
-        if entry.status == UNKNOWN and older:
-            entries += [_ask(older, lookup_form(code)) for code in _CODE_PARTS.split(part)]
-        else:
-            entries.append(entry)
-    return entries
+        if entry.status != UNKNOWN:
+            yield entry
+            continue
+        for line in _LINES.split(part):
+            entry = _ask(tables, lookup_form(line))
+            if entry.status == UNKNOWN and older:
+                yield from (_ask(older, lookup_form(code)) for code in _CODE_PARTS.split(line))
+            else:
+                yield entry
 
 
 def _taken(values: list[Any], kind: pa.DataType, encoded: pa.DictionaryArray) -> pa.Array:
