@@ -168,7 +168,7 @@ def test_a_long_column_in_chunks_keeps_its_rows(book):
 def test_an_unknown_set_or_mode_names_the_remedy(book):
     with pytest.raises(ConfigError, match=r"没有的集\.csv"):
         book.resolve("没有的集", ["1"])
-    with pytest.raises(ConfigError, match="columns.result.codes"):
+    with pytest.raises(ConfigError, match=r"columns\.result\.codes"):
         book.resolve("检查结果类别", ["1"], "SCJG", "result", "sets:C")
 
 
