@@ -14,6 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from mock_platforms.county import layouts
 from mock_platforms.county.departments import BY_KEY, COUNTY, CREDIT_LEAD, REPORTING
 from mock_platforms.county.manifest import manifest
@@ -157,7 +159,7 @@ def _json(path: Path, value: object) -> None:
     """Replaced at once: the credit platform re-reads its files while it runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(json.dumps(value, ensure_ascii=False), "utf-8")
+    fresh.write_bytes(orjson.dumps(value))
     fresh.replace(path)
 
 

@@ -14,16 +14,18 @@ from mock_platforms.county.expect import nights
 from mock_platforms.county.model import Inspection
 from mock_platforms.county.world import World
 
-FULL_UP_TO = 20_000  # records; a larger county's expectation is given for its last day only, or the file becomes huge
+# Records × days. A state after each night grows with every day: a month at scale 1 would be half a gigabyte. Above this
+# only the last day's expectation is written; `expect.nights` gives the others.
+FULL_UP_TO = 40_000
 
 
 def manifest(world: World) -> dict[str, Any]:
     """{seed, last, days, scale, defects, units: day → department → counts, expected: day → platform → key → entry}.
 
-    `expected_days` names the days given: every day, or the last one of a county of more than 20 000 records.
+    `expected_days` names the days given: every day, or only the last one of a large county.
     """
     size = sum(len(world.inspections(day)) for day in world.days)
-    whole = size <= FULL_UP_TO
+    whole = size * len(world.days) <= FULL_UP_TO
     expected = {day.isoformat(): state for day, state in nights(world) if whole or day == world.last}
     return {
         "seed": world.seed,

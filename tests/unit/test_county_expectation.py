@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_platforms.county import departments
-from mock_platforms.county.expect import double_random, expected, internet_supervision, nights, publicity
+from mock_platforms.county.contents import double_random, internet_supervision, publicity
+from mock_platforms.county.expect import expected, nights
 from mock_platforms.county.manifest import manifest, units
 from mock_platforms.county.model import Defect, Inspection, Item
 from mock_platforms.county.world import World
@@ -469,3 +470,10 @@ def test_the_manifest_is_plain_json_with_every_nights_expectation(
     assert document["expected"][LAST.isoformat()] == final
     assert len(document["defects"]) == len(world.defects)
     assert set(document["units"][LAST.isoformat()]) == set(departments.REPORTING)
+
+
+def test_a_large_county_gives_its_last_nights_expectation_only() -> None:
+    large = World(7, LAST, 12)
+    document = manifest(large)
+    assert document["expected_days"] == [LAST.isoformat()]
+    assert document["expected"] == {LAST.isoformat(): expected(large, LAST)}
