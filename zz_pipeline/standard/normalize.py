@@ -56,36 +56,29 @@ def clean_identifier(values: Any, *, upper: bool = True) -> tuple[pa.Array, pa.A
     `upper` raises a–z; record numbers and object codes keep their case: there "a" and "A" are two numbers.
     """
     array = as_text(values)
-
-    def value(text: str) -> str | None:
-        return _identifier(text, upper)[0]
-
-    def flag(text: str) -> str:
-        return _identifier(text, upper)[1]
-
-    plain = _PLAIN_CODE[upper]
-    flags = _where_needed(array, plain, flag, "")
-    return _where_needed(array, plain, value, None), pc.fill_null(flags, "")
+    plain = pc.match_substring_regex(array, _PLAIN_CODE[upper])
+    encoded = pc.if_else(plain, pa.scalar(None, pa.string()), array).dictionary_encode()
+    done = [_identifier(text, upper) for text in encoded.dictionary.to_pylist()]
+    cleaned = pc.take(pa.array([value for value, _ in done], pa.string()), encoded.indices)
+    flags = pc.take(pa.array([flag for _, flag in done], pa.string()), encoded.indices)
+    return pc.if_else(plain, array, cleaned), pc.fill_null(flags, "")
 
 
 def clean_name(values: Any) -> pa.Array:
     """Names of people, companies, plans: no line breaks, single blanks, full-width brackets （）."""
-    return _where_needed(as_text(values), _PLAIN_TEXT, _name, None)
+    return _where_needed(as_text(values), _name)
 
 
 def clean_text(values: Any) -> pa.Array:
     """Free text: trimmed, invisible characters dropped, line breaks as LF; everything else stays as written."""
-    return _where_needed(as_text(values), _PLAIN_TEXT, _text, None)
+    return _where_needed(as_text(values), _text)
 
 
-def _where_needed(array: pa.Array, plain: str, change: Callable[[str], str | None], keep: str | None) -> pa.Array:
-    """`change` on the texts that are not `plain`; the others stay, or become `keep` if that is a text."""
-    is_plain = pc.match_substring_regex(array, plain)
-    if pc.all(pc.fill_null(is_plain, True)).as_py() is not False:
-        return array if keep is None else pc.if_else(pc.is_valid(array), keep, pa.scalar(None, pa.string()))
-    untouched = array if keep is None else pa.scalar(keep, pa.string())
-    changed = map_unique(pc.if_else(is_plain, pa.scalar(None, pa.string()), array), change, pa.string())
-    return pc.if_else(is_plain, untouched, changed)
+def _where_needed(array: pa.Array, change: Callable[[str], str | None]) -> pa.Array:
+    """`change` on the texts that are not plain Chinese and ASCII words; the others stay."""
+    plain = pc.match_substring_regex(array, _PLAIN_TEXT)
+    changed = map_unique(pc.if_else(plain, pa.scalar(None, pa.string()), array), change, pa.string())
+    return pc.if_else(plain, array, changed)
 
 
 def _trim(text: str) -> str:
