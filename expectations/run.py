@@ -11,6 +11,7 @@ column without values a success, so neither `success` is believed: a count that 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ FRAMES: dict[Kind, Callable[[pa.Table, Setting], pd.DataFrame]] = {
 RESULT_FORMAT = {"result_format": "BASIC", "exclude_unexpected_values": True, "partial_unexpected_count": 0}
 # GX's context and its registry of metrics are shared by the process; departments may be checked by several threads.
 _LOCK = threading.Lock()
+# The line of a traceback that names the exception: the first one is the cause, GX's own wrapping comes after it.
+_RAISED = re.compile(r"^(?:\w+\.)*([A-Za-z_]\w*)(?::|$)", re.M)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +189,11 @@ def _broken(rule: str, info: Any) -> CheckError:
 
 
 def _kind_of_error(info: Any) -> str:
-    """The class of the exception and nothing of its text, which may quote a record."""
+    """The class of the first exception and nothing of its text, which may quote a record."""
     said = info if isinstance(info, dict) else {}
     traces = [said, *(v for v in said.values() if isinstance(v, dict))]
-    last = [str(t["exception_traceback"]).strip().splitlines()[-1] for t in traces if t.get("exception_traceback")]
-    return last[0].split(":")[0].rsplit(".", 1)[-1][:60] if last else "没有给出结果"
+    named = [_RAISED.search(str(t["exception_traceback"])) for t in traces if t.get("exception_traceback")]
+    return next((match[1] for match in named if match), "没有给出结果")
 
 
 def _frame(table: pa.Table, kind: Kind, setting: Setting) -> pd.DataFrame:

@@ -147,13 +147,17 @@ def split(batch: Batch, outcome: CheckOutcome) -> Split:
 
 
 def _findings(batch: Batch, outcome: CheckOutcome) -> Iterator[_Finding]:
+    """Issues and verdicts; a cell that could not be read is one finding, not also an absent or wrong value."""
+    unread: set[tuple[int, str]] = set()
     for row in batch.issues.to_pylist():
-        severity = WARN if row["rule"] in WARNING_ISSUES else ERROR
-        yield _Finding(
-            _place(batch, row), row["rule"], row["field"] or "", severity, row["message"], value=row["value"] or ""
-        )
+        place, severity = _place(batch, row), WARN if row["rule"] in WARNING_ISSUES else ERROR
+        if severity == ERROR:
+            unread.add((place, row["field"]))
+        yield _Finding(place, row["rule"], row["field"] or "", severity, row["message"], value=row["value"] or "")
     for row in outcome.verdicts.to_pylist():
-        yield _Finding(_place(batch, row), row["rule"], row["field"], row["severity"], row["message"])
+        place = _place(batch, row)
+        if (place, row["field"]) not in unread:
+            yield _Finding(place, row["rule"], row["field"], row["severity"], row["message"])
 
 
 def _place(batch: Batch, finding: dict[str, Any]) -> int:

@@ -15,8 +15,14 @@ from zz_pipeline.settings import Department, SourceSpec
 from zz_pipeline.standard.lists import Lists
 from zz_pipeline.standard.tables import INSPECTION, RATING, REPAIR
 
+
+def at(text: str) -> datetime:
+    """A moment of the county's wall time, which has no zone on the wire."""
+    return datetime.fromisoformat(text)
+
+
 DAY = date(2026, 11, 20)
-NOW = datetime(2026, 11, 21, 1, 30)
+NOW = at("2026-11-21 01:30")
 DEPT_USCC = "11610124YY00000449"
 COMPANY = "91610124YY000001XB"
 SCHOOL = "12610124YY00000521"
@@ -36,8 +42,11 @@ def _inspector(cert: str, name: str, **changes: str | None) -> dict[str, str | N
     return row | {"valid_from": "2024-01-01", "valid_until": "2029-12-31", "status": "有效"} | changes
 
 
+MANY = [f"610124000{n:05}" for n in range(51)]
+
 LISTS = Lists.of(
     items=[
+        *({"item_code": code, "item_name": "样例事项", "dept": "SCJG", "status": "在用"} for code in MANY),
         {"item_code": ITEM, "item_name": "食品安全检查", "dept": "SCJG", "implement_code": IMPLEMENT, "status": "在用"},
         {
             "item_code": ITEM_2,
@@ -75,7 +84,7 @@ LISTS = Lists.of(
 )
 
 
-def inspection(number: str = "2026-0000001", **changes: Any) -> dict[str, Any]:
+def inspection(number: str = "2026-0001", **changes: Any) -> dict[str, Any]:
     """One good row: a drawn check of a company, one item, nothing found."""
     row: dict[str, Any] = {
         "record_key": f"610124-SCJG-{number}",
@@ -105,7 +114,7 @@ def inspection(number: str = "2026-0000001", **changes: Any) -> dict[str, Any]:
         "check_mode": "1",
         "publishable": True,
         "entered_by": "王某",
-        "entered_at": datetime(2026, 11, 20, 17, 20),
+        "entered_at": at("2026-11-20 17:20"),
         "item_code": ITEM,
         "item_name": "食品安全检查",
         "implement_code": IMPLEMENT,
@@ -113,12 +122,12 @@ def inspection(number: str = "2026-0000001", **changes: Any) -> dict[str, Any]:
         "dept": "SCJG",
         "source_file": "样例.csv",
         "source_row": 2,
-        "changed_at": datetime(2026, 11, 20, 17, 20),
+        "changed_at": at("2026-11-20 17:20"),
     }
     return row | changes
 
 
-def without_code(number: str = "2026-0000002", **changes: Any) -> dict[str, Any]:
+def without_code(number: str = "XM-2026-0001", **changes: Any) -> dict[str, Any]:
     """A good row of a subject without USCC: a building site with its own number, checked in full coverage."""
     site: dict[str, Any] = {
         "subject_name": "周至县样例在建项目",
@@ -162,7 +171,7 @@ def rating(number: str = "PJ-0001", **changes: Any) -> dict[str, Any]:
 
 def repair(number: str = "XF-0001", **changes: Any) -> dict[str, Any]:
     """One good repair notice."""
-    row = {"record_key": number, "target": "INSPECTION", "target_key": "610124-SCJG-2026-0000001", "uscc": COMPANY}
+    row = {"record_key": number, "target": "INSPECTION", "target_key": "610124-SCJG-2026-0001", "uscc": COMPANY}
     return row | {"source_file": "credit", "source_row": 1} | changes
 
 

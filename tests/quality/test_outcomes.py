@@ -1,0 +1,159 @@
+"""Outcomes: passed, failed, errored. Errored stops the batch, an empty table passes, the share of bad rows changes nothing."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pandas as pd
+import pytest
+
+from expectations import run
+from expectations.catalogue import RULE_SET
+from tests.quality import rows
+from zz_pipeline.errors import CheckError
+from zz_pipeline.quality import load_checker
+from zz_pipeline.standard.lists import Lists
+from zz_pipeline.standard.tables import Kind
+
+SETTING = {
+    "lists": rows.LISTS,
+    "department": rows.DEPARTMENT,
+    "day": rows.DAY,
+    "now": rows.NOW,
+    "regions": rows.REGIONS,
+}
+
+
+def check(table, kind="inspection"):
+    return run.check_table(table, kind, **SETTING)
+
+
+def suite_of(*expectations):
+    import great_expectations as gx
+
+    run.context()
+    return gx.ExpectationSuite(name="of one test", expectations=list(expectations))
+
+
+def meta(rule="INS-003"):
+    return {"rule": rule, "field": "", "severity": "", "locate": False}
+
+
+def test_a_table_without_faults_passes_and_every_rule_says_how_many_rows_it_saw():
+    outcome = check(rows.inspections(rows.inspection(), rows.without_code()))
+
+    assert outcome.status == "passed"
+    assert outcome.verdicts.num_rows == 0
+    assert outcome.rule_set == RULE_SET
+    assert {s.rule: s.evaluated for s in outcome.rules}["INS-028"] == 2
+
+
+def test_a_warning_alone_does_not_fail_the_table():
+    outcome = check(rows.inspections(rows.inspection(remark="联系电话13000000000")))
+
+    assert [(v["rule"], v["severity"]) for v in outcome.verdicts.to_pylist()] == [("INS-046", "WARN")]
+    assert outcome.status == "passed"
+
+
+@pytest.mark.parametrize("kind", ["inspection", "rating", "repair"])
+def test_an_empty_table_passes_and_states_that_nothing_was_evaluated(kind):
+    builder = {"inspection": rows.inspections, "rating": rows.ratings, "repair": rows.repairs}[kind]
+
+    outcome = check(builder(), kind)
+
+    assert outcome.status == "passed"
+    assert outcome.verdicts.num_rows == 0
+    assert [s.evaluated for s in outcome.rules] == [0] * len(run.rules_of(Kind(kind)))
+
+
+def test_an_expectation_that_raises_stops_the_batch_and_names_its_rule_but_no_value():
+    from expectations.custom import column_rule
+
+    def stumble(column):
+        raise ValueError(f"cannot read {column.iloc[0]}")
+
+    broken = column_rule("ExpectToStumble", stumble)
+    frame = pd.DataFrame({"uscc": [rows.COMPANY]})
+
+    with pytest.raises(CheckError, match=r"INS-003.*ValueError") as caught:
+        list(run.run_suite(suite_of(broken(column="uscc", meta=meta())), frame))
+
+    assert rows.COMPANY not in str(caught.value)
+
+
+def test_a_condition_that_answers_for_too_few_rows_stops_the_batch():
+    from expectations.custom import column_rule
+
+    short = column_rule("ExpectToAnswerShort", lambda column: [True])
+
+    with pytest.raises(CheckError, match=r"INS-003.*TypeError"):
+        list(run.run_suite(suite_of(short(column="uscc", meta=meta())), pd.DataFrame({"uscc": ["a", "b"]})))
+
+
+def test_an_expectation_on_a_column_that_is_not_there_stops_the_batch():
+    import great_expectations.expectations as gxe
+
+    absent = gxe.ExpectColumnValuesToNotBeNull(column="nowhere", meta=meta("INS-028"))
+
+    with pytest.raises(CheckError, match="INS-028"):
+        list(run.run_suite(suite_of(absent), pd.DataFrame({"uscc": ["a"]})))
+
+
+def test_a_column_without_any_value_is_not_a_success():
+    outcome = check(rows.inspections(*[rows.inspection(f"N-{n}", subject_name=None) for n in range(3)]))
+
+    assert [v["row"] for v in outcome.verdicts.to_pylist() if v["rule"] == "INS-002"] == [0, 1, 2]
+
+
+def test_a_table_that_lacks_a_column_is_refused_in_chinese():
+    with pytest.raises(CheckError, match="缺少列：result。"):
+        check(rows.inspections(rows.inspection()).drop_columns(["result"]))
+
+
+def test_a_list_of_the_wrong_shape_stops_the_batch_instead_of_passing_it():
+    plans = rows.LISTS.plans
+    wrong = Lists(items=plans, inspectors=plans, plans=plans, tasks=plans, subjects=plans)
+
+    with pytest.raises(CheckError, match="KeyError"):
+        run.check_table(rows.inspections(rows.inspection()), "inspection", **{**SETTING, "lists": wrong})
+
+
+@pytest.mark.parametrize("share", [0.01, 0.75])
+def test_exactly_the_bad_rows_are_named_whatever_their_share(share):
+    every = round(1 / share) if share < 0.5 else 1
+    bad = {n for n in range(400) if (n % every == 0 if every > 1 else n % 4)}
+    table = rows.inspections(
+        *[rows.inspection(f"N-{n}", uscc="91610124YY000001X3" if n in bad else rows.COMPANY) for n in range(400)]
+    )
+
+    verdicts = check(table).verdicts.to_pylist()
+
+    assert {v["row"] for v in verdicts if v["rule"] == "INS-003"} == bad
+    assert {v["row"] for v in verdicts} == bad
+    assert len(bad) == 400 * share
+
+
+def test_several_departments_checked_at_once_do_not_mix_their_rows():
+    tables = [
+        rows.inspections(*[rows.inspection(f"N-{n}", result=None if n == bad else "NO_ISSUE") for n in range(5)])
+        for bad in range(4)
+    ]
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(check, tables))
+
+    assert [o.verdicts.column("row").to_pylist() for o in outcomes] == [[0], [1], [2], [3]]
+
+
+def test_the_installed_checker_is_this_one():
+    assert load_checker() is run.check_table
+
+
+def test_importing_the_check_and_checking_nothing_does_not_import_great_expectations():
+    code = (
+        "import sys; from expectations import run; from tests.quality import rows;"
+        "run.check_table(rows.inspections(), 'inspection', lists=rows.LISTS, department=rows.DEPARTMENT, day=rows.DAY, now=rows.NOW);"
+        "sys.exit('great_expectations' in sys.modules)"
+    )
+
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
