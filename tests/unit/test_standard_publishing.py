@@ -145,13 +145,14 @@ def test_a_repair_stops_what_is_public_and_blocks_what_is_not():
 
 def test_a_repair_leaves_the_internet_platform_alone_if_it_has_the_inspection():
     payload = inspection(publishable=False, not_publish_reason="信用修复")
-    assert told("inspection", payload, INTERNAL, suppressed="REPAIRED", was_public=True).state == "NOT_APPLICABLE"
-    assert told("inspection", payload, INTERNAL, suppressed="REPAIRED").state == "READY"
+    context = {"suppressed": "REPAIRED", "repair": True}
+    assert told("inspection", payload, INTERNAL, was_public=True, **context).state == "NOT_APPLICABLE"
+    assert told("inspection", payload, INTERNAL, **context).state == "READY"
 
 
 def test_a_later_correction_of_a_repaired_record_reaches_the_internet_platform_but_not_the_public():
     for payload in (inspection(), inspection(publishable=False, not_publish_reason="信用修复")):
-        context = {"suppressed": "REPAIRED", "version": 3, "repair": False}
+        context = {"suppressed": "REPAIRED", "version": 3}
         assert short(told("inspection", payload, INTERNAL, was_public=True, **context)) == ("READY", "CORRECT")
         assert told("inspection", payload, PUBLIC, **context).state == "BLOCKED"
 
@@ -265,11 +266,17 @@ def test_an_evaluators_mobile_holds_a_rating():
     assert told("rating", rating(evaluator="样例评价 13800138000"), PUBLIC).state == "HELD"
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_a_repaired_rating_is_neither_shared_nor_shown_again(platform):
-    assert told("rating", rating(), platform, suppressed="REPAIRED", version=3).state == "BLOCKED"
-    again = told("rating", rating(), platform, suppressed="REPAIRED", version=3, was_public=True)
+def test_a_later_revision_of_a_repaired_rating_is_shared_but_never_shown():
+    for platform in (ENTRY, INTERNAL):
+        assert told("rating", rating(), platform, suppressed="REPAIRED", version=3).state == "READY"
+    assert told("rating", rating(), PUBLIC, suppressed="REPAIRED", version=3).state == "BLOCKED"
+    again = told("rating", rating(), PUBLIC, suppressed="REPAIRED", version=3, was_public=True)
     assert (short(again), again.rule) == (("READY", "WITHDRAW"), "REPAIRED")
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_a_rating_that_comes_after_its_repair_notice_goes_nowhere(platform):
+    assert told("rating", rating(), platform, suppressed="REPAIRED", version=1).state == "BLOCKED"
 
 
 # ── notices and the unknown ────────────────────────────────────────────────────────────────────────────────────────

@@ -25,7 +25,6 @@ from zz_pipeline.standard.workdays import WorkCalendar
 READY, HELD, BLOCKED, NOT_APPLICABLE = "READY", "HELD", "BLOCKED", "NOT_APPLICABLE"
 PUBLISH, CORRECT, WITHDRAW = "PUBLISH", "CORRECT", "WITHDRAW"
 DOUBLE_RANDOM, INTERNET, PUBLICITY = "double_random", "internet_supervision", "publicity"
-REPAIR_NOTE = "信用修复"  # 不予公示理由 of the version that a repair notice makes
 
 # Why something public must stop: code of contract ③ → Chinese with its source.
 STOP_REASONS = {
@@ -62,8 +61,8 @@ class PublishContext:
 
     release_ratings: schemes the county has released · due_workdays: statutory working days of this platform, 0 = none ·
     suppressed: reason code if the record must not be public any more · was_public: this platform shows or may show an
-    earlier version · op: operation of the record version · repair: whether a repair notice made this version (None: told
-    by its 不予公示理由).
+    earlier version · op: operation of the record version · repair: a repair notice made this version and changed nothing
+    but its publicity.
     """
 
     now: datetime
@@ -74,7 +73,7 @@ class PublishContext:
     was_public: bool = False
     version: int = 1
     op: str = PUBLISH
-    repair: bool | None = None
+    repair: bool = False
     follow_ups: FollowUps | None = None
 
     @property
@@ -105,7 +104,7 @@ def _inspection_entry(payload: Payload, ctx: PublishContext) -> Decision:
 def _inspection_internal(payload: Payload, ctx: PublishContext) -> Decision:
     if ctx.op == WITHDRAW:
         return _withdrawn(ctx)
-    if _is_repair(payload, ctx) and ctx.was_public:
+    if ctx.repair and ctx.was_public:
         return Decision(NOT_APPLICABLE, CORRECT, "信用修复只影响公示，检查行为在本平台保留（标准 3.4）", "standard 3.4")
     day = parse_date(payload.get("inspect_date") or "")
     # The receiver refuses a record handed in on the day of the check (standard 2.5, trap 1): wait, never backdate.
@@ -135,9 +134,9 @@ def _inspection_public(payload: Payload, ctx: PublishContext) -> Decision:
 def _rating_shared(payload: Payload, ctx: PublishContext) -> Decision:
     if ctx.op == WITHDRAW:
         return _withdrawn(ctx)
-    if ctx.suppressed:
-        reason = f"已停止共享和使用，后续修订不再共享：{_stop(ctx.suppressed)}"
-        return _not_public(ctx, BLOCKED, reason, "standard 3.4")
+    if ctx.suppressed and ctx.version == 1:
+        # The notice came before its record. A later revision is the new rating that follows a repair: it is shared.
+        return Decision(BLOCKED, PUBLISH, f"修复通知先于本评价到达，不再共享：{_stop(ctx.suppressed)}", "standard 3.4")
     return _expiry(payload, ctx) or Decision(READY, _op(ctx), "", "周政办发〔2024〕13号 三(十三)")
 
 
@@ -260,12 +259,6 @@ def _expiry(payload: Payload, ctx: PublishContext) -> Decision | None:
     over = ctx.today > end.date() if whole_day else ctx.now > end
     reason = f"评价已过有效期（{until}），不再推送（标准 3.1）"
     return Decision(NOT_APPLICABLE, _op(ctx), reason, "standard 3.1") if over else None
-
-
-def _is_repair(payload: Payload, ctx: PublishContext) -> bool:
-    if ctx.repair is not None:
-        return ctx.repair
-    return bool(ctx.suppressed) and not payload.get("publishable") and payload.get("not_publish_reason") == REPAIR_NOTE
 
 
 def _unsettled(payload: Payload, ctx: PublishContext, day: date | None) -> str:
