@@ -68,7 +68,7 @@ class ReconcileResult:
         """Chinese: what differs or why it could not be compared; empty if both sides agree."""
         if self.error or self.state == "OK":
             return self.error
-        return "、".join(f"{LABELS.get(name, name)} {n} 条" for name, n in sorted(self.counts.items()) if n)
+        return "、".join(f"{label} {self.counts[name]} 条" for name, label in LABELS.items() if self.counts[name])
 
 
 def reconcile(

@@ -36,6 +36,7 @@ from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.schema import attempt, batch, outbox, record_version, sequence
 from zz_pipeline.settings import Department, PlatformSpec
 from zz_pipeline.standard.canonical import sm3_hex
+from zz_pipeline.standard.results import FollowUps
 
 OPS = ("PUBLISH", "CORRECT", "WITHDRAW")
 FRAME_BYTES = 4096  # room for what surrounds the records in a body
@@ -50,6 +51,7 @@ class Desk:
     department: Department
     entry: str
     zone: ZoneInfo
+    follow_ups: FollowUps | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,8 @@ def _rendered(conn: Connection, lane: Lane, desk: Desk, row: OutRow, now: float)
     held = holdings.of_record(conn, lane.platform, row.key)
     if row.op == "WITHDRAW" and not held:
         return advance(row, Event.CANCELLED, Facts(now=now, reason="该记录从未到达本平台，无需撤回"))[0]
-    context = RenderContext(desk.department, datetime.fromtimestamp(now, desk.zone).replace(tzinfo=None), held)
+    day = datetime.fromtimestamp(now, desk.zone).replace(tzinfo=None)
+    context = RenderContext(desk.department, day, held, desk.follow_ups)
     try:
         wires = desk.adapter.render(row.key, row.op, row.reason, row.rule, orjson.loads(version.payload), context)
     except NotRenderable as error:

@@ -18,15 +18,16 @@ from sqlalchemy import select
 from zz_pipeline.delivery.claim import Desk
 from zz_pipeline.delivery.client import Client, check_identity
 from zz_pipeline.delivery.lanes import LaneBusy, take
-from zz_pipeline.delivery.protocol import Adapter, Clock, State
+from zz_pipeline.delivery.protocol import Clock, State
 from zz_pipeline.delivery.states import OUT
 from zz_pipeline.delivery.worker import LaneResult, Watch, Worker
-from zz_pipeline.errors import DeliveryError, FenceLost, WrongPlatform, ZzError
+from zz_pipeline.errors import ClockWrong, DeliveryError, FenceLost, WrongPlatform, ZzError
 from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import outbox, switch
 from zz_pipeline.platforms import registry
 from zz_pipeline.settings import PlatformSpec, Settings
+from zz_pipeline.standard.results import FollowUps
 
 Progress = Callable[[LaneResult], None]
 HEALTH_SECONDS = 20.0  # a /health answer is shared by all lanes of a run for so long
@@ -73,14 +74,11 @@ def deliver(
     lanes: Sequence[str] | None = None,
     threads: int = 4,
     progress: Progress | None = None,
-    adapter: Adapter | None = None,
 ) -> DeliveryResult:
     """Deliver what is due on a platform, until nothing can be done before `until` (Unix seconds) or the night's wait.
 
-    Trouble of a platform or of a lane is in the result, never an exception; LedgerError and defects are raised.
-    `adapter` is for a platform that is not in the registry.
-    """
-    run = _Run(ledger, settings, settings.platforms[platform], clock, sleep, until, adapter)
+    Trouble of a platform or of a lane is in the result, never an exception; LedgerError and defects are raised."""
+    run = _Run(ledger, settings, settings.platforms[platform], clock, sleep, until)
     result = DeliveryResult(platform)
     wanted = run.open_lanes() if lanes is None else list(lanes)
     if not wanted:
@@ -115,11 +113,12 @@ class _Run:
 
     def __init__(
         self, ledger: Ledger, settings: Settings, spec: PlatformSpec, clock: Clock,
-        sleep: Callable[[float], None], until: float | None, adapter: Adapter | None,
+        sleep: Callable[[float], None], until: float | None,
     ) -> None:  # fmt: skip
         self.ledger, self.settings, self.spec = ledger, settings, spec
         self.clock, self.sleep, self.until = clock, sleep, until
-        self.adapter = adapter or registry.adapter(spec.adapter)
+        self.adapter = registry.adapter(spec.adapter)
+        self.follow_ups = FollowUps.load(settings.config_dir)
         self.halt = threading.Event()
         self.trouble, self.unreachable = "", False
         self._health_at: float | None = None
@@ -151,7 +150,7 @@ class _Run:
                 return self.trouble
             try:
                 check_identity(self.spec, self.settings.county.environment)
-            except WrongPlatform as error:
+            except (WrongPlatform, ClockWrong) as error:
                 self.trouble = str(error)
             except DeliveryError as error:
                 self.trouble, self.unreachable = f"{self.spec.label} 连接不上，其记录保持待报，下次继续：{error}", True
@@ -171,11 +170,15 @@ class _Run:
     def _work(self, dept: str) -> LaneResult:
         department = self.settings.departments[dept]
         credential = self.settings.credential(self.spec.name, dept)
-        desk = Desk(self.adapter, self.spec, department, self.settings.county.entry_platform, self.settings.zone)
+        entry, zone = self.settings.county.entry_platform, self.settings.zone
+        desk = Desk(self.adapter, self.spec, department, entry, zone, self.follow_ups)
         watch = Watch(self.clock, self.sleep, self.until, self.halted, self.down)
         with take(self.ledger, self.settings.home / "locks", self.spec.name, dept, self.clock()) as lane:
             line = Client(self.spec, credential, department)
-            return Worker(lane, desk, line, watch, self.settings.county.max_tries_per_night).run()
+            try:
+                return Worker(lane, desk, line, watch, self.settings.county.max_tries_per_night).run()
+            finally:
+                line.close()
 
 
 def is_on(value: str | None) -> bool:

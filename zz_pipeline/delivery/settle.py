@@ -215,11 +215,14 @@ def _facts(desk: Desk, heard: Heard, row: OutRow, verdict: Verdict | None, event
     answer, now = heard.answer, heard.now
     code = (verdict.code if verdict else "") or answer.code
     send_at = now if event is E.ABSENT_TWICE else now + budget.retry_wait(answer.retry_after, row.tries)
+    ask_at = now + budget.retry_wait(answer.retry_after, row.absences + 3)
+    if answer.effect is X.SESSION:  # a new session was got: nothing to wait for
+        ask_at = now
     reason = TEXTS.get(event) if event in TEXTS else _said(code, (verdict.message if verdict else "") or answer.message)
     if code == QUOTA or (row.tries and row.tries % heard.most_tries == 0):
         send_at = budget.next_day(now, desk.zone)
     return Facts(
-        now=now, ask_at=now + budget.backoff(row.absences + 3), send_at=send_at, quiet=desk.spec.quiet_seconds,
+        now=now, ask_at=ask_at, send_at=send_at, quiet=desk.spec.quiet_seconds,
         gap=desk.spec.poll_first_seconds, reason=reason, receipt=verdict.receipt if verdict else "", code=code,
     )  # fmt: skip
 
@@ -274,7 +277,8 @@ def _batch_state(desk: Desk, heard: Heard, frozen: Batch, rows: Sequence[OutRow]
     states, effect = {row.state for row in rows}, heard.answer.effect
     lost = effect is X.LOST or frozen.state == "LOST"
     if State.UNKNOWN in states:
-        return "LOST" if lost else "UNKNOWN"
+        foreign = effect is X.ASK and not heard.asked and heard.answer.stored is None  # the number is another's
+        return "LOST" if lost or foreign else "UNKNOWN"
     if State.ACCEPTED in states:
         return "TAKEN_IN"
     if State.READY not in states:

@@ -25,6 +25,8 @@ from zz_pipeline.ledger.schema import lane as lane_table
 from zz_pipeline.ledger.schema import outbox
 
 SLICE = 1.0  # seconds between two looks at the stop switch while waiting
+# A batch that was lost, or whose rows have parted: only the platform's list tells of its rows, not its number.
+NUMBER_OF_NO_USE = Answer(Effect.ASK)
 SESSIONS = 2  # so many sessions ended in a row are a refused credential
 
 
@@ -120,12 +122,15 @@ class Worker:
             held = holdings.of_records(conn, self.lane.platform, [row.key for row in members])
         if frozen is None or not members:
             raise LedgerError(f"批次 {batch_id} 在台账中不完整，无法查询其结果。请核查业务数据库并从备份恢复。")
-        taken_in = frozen.state in ("TAKEN_IN", "LOST")
         sent = Sent(
             batch_id, self.desk.department, frozen.number, frozen.path, members[0].key.kind, frozen.body,
             tuple(row.seen() for row in members),
         )  # fmt: skip
-        answer = self.desk.adapter.ask(self.meter, sent, taken_in=taken_in, after=self.after.get(batch_id), held=held)
+        after = self.after.get(batch_id)
+        if frozen.state == "LOST" or sum(len(row.wire) for row in sent.rows) != frozen.n:
+            after = after or NUMBER_OF_NO_USE
+        taken_in = frozen.state in ("TAKEN_IN", "LOST")
+        answer = self.desk.adapter.ask(self.meter, sent, taken_in=taken_in, after=after, held=held)
         answer = self._session(answer)
         points.reach("ask:answered")
         self._settle(Heard(batch_id, answer, self.watch.clock(), self.most_tries, queries=self.meter.taken()))
