@@ -159,7 +159,7 @@ class HttpSources:
         asked = {**dict.fromkeys(KEYS, 0), **(ports or {})}
         command = [sys.executable, "-m", __name__, "--dir", str(root)]
         command += [part for key in KEYS for part in (f"--port-{key}", str(asked[key]))]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  # our own interpreter and module, no outside text
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.urls: dict[str, str] = self._ready()
 
     def _ready(self) -> dict[str, str]:

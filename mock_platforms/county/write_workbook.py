@@ -71,7 +71,8 @@ class _Sheet:
     def feet(self, records: int) -> None:
         if self.layout.notes:
             self.sheet.write_string(self.row, 0, "合计", self.bold)
-            self.sheet.write_number(self.row, 1, records, self.bold)
+            place = next(n for n, c in enumerate(self.layout.columns) if c.field == "subject_name")
+            self.sheet.write_string(self.row, place, f"{records}户", self.bold)
             self.row += 1
         for text in self.layout.notes:
             self.sheet.merge_range(self.row, 0, self.row, len(self.layout.columns) - 1, text, self.plain)
