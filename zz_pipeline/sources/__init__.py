@@ -60,7 +60,8 @@ def _nothing(dept: Department, settings: Settings, window: Window, _known: froze
 
 def _batch(dept: Department, settings: Settings, window: Window, table: pa.Table, *, empty: bool) -> RawBatch:
     now = datetime.now(settings.zone).replace(tzinfo=None)
-    return RawBatch(dept.key, Kind.INSPECTION, table, (), window.since, window.until, now, empty=empty)
+    owners = {name: other.key for other in settings.departments.values() for name in other.names}
+    return RawBatch(dept.key, Kind.INSPECTION, table, (), window.since, window.until, now, empty=empty, owners=owners)
 
 
 _READERS: dict[str, Callable[[Department, Settings, Window, frozenset[str]], RawBatch]] = {

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from zz_pipeline.errors import SourceRefused
+from zz_pipeline.sources.base import FORMULA, HIDDEN, STRUCK
 
 PACKED_BYTES = 20 * 1024 * 1024
 UNPACKED_BYTES = 200 * 1024 * 1024
@@ -27,8 +28,6 @@ CELLS = (
     20_000_000  # the reader makes a full rectangle up to the last cell; one cell at XFD1048576 would ask for 17 billion
 )
 _BLOCK = 1024 * 1024
-
-HIDDEN, STRUCK, FORMULA = "隐藏行", "删除线", "未计算的公式"
 
 # Part names that make a workbook more than a table.
 _FORBIDDEN = (

@@ -6,7 +6,7 @@ Belongs here: values shared by all readers. Must not: knowledge of one kind of s
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,7 @@ from zz_pipeline.standard.tables import Kind
 STAMP = "%Y-%m-%d %H:%M:%S"
 FILE, ROW, MARK = "_file", "_row", "_mark"  # provenance columns beside the native headings
 TRACE = (FILE, ROW, MARK)
+HIDDEN, STRUCK, FORMULA = "hidden", "struck", "formula"  # what `_mark` says of a row
 # Excel keeps 15 significant digits: a longer number in a number cell has lost some, whatever the file shows.
 EXACT_LIMIT = 10**15
 CHUNK = 10_000
@@ -61,7 +62,8 @@ class RawBatch:
     """What was read: native headings as text columns, `_file`, `_row` (int64), `_mark` (why a row is held, or null).
 
     skipped: rows that are no data (blank, totals, notes, repeated headings), counted by reason.
-    empty: the source as a whole was seen to hold no row at all.
+    empty: the source as a whole was seen to hold no row at all. owners: names of all departments → key, by which rows of
+    another department are told from rows of an unknown one.
     """
 
     dept: str
@@ -74,15 +76,12 @@ class RawBatch:
     warnings: tuple[str, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
     empty: bool = False
+    owners: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
         """Data rows read."""
         return int(self.table.num_rows)
-
-    def with_files(self, *files: SourceFile) -> RawBatch:
-        """The same reading with its files named."""
-        return replace(self, files=files)
 
 
 def refuse_emptied(batch: RawBatch, last_rows: int, limit: int, name: str) -> None:
