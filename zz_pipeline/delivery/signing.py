@@ -18,18 +18,23 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives import hmac as crypto_hmac
 
+from zz_pipeline.standard.canonical import sm3_hex
+
+__all__ = [
+    "HMAC_SHA256",
+    "HMAC_SM3",
+    "canonical",
+    "md5_hex",
+    "s1",
+    "s1_headers",
+    "s2",
+    "s2_headers",
+    "sha256_hex",
+    "sm3_hex",
+]
+
 HMAC_SM3 = "HMAC-SM3"
 HMAC_SHA256 = "HMAC-SHA256"
-
-
-def _sm3_openssl(data: bytes) -> str:
-    return hashlib.new("sm3", data).hexdigest()
-
-
-def _sm3_cryptography(data: bytes) -> str:
-    digest = hashes.Hash(hashes.SM3())
-    digest.update(data)
-    return digest.finalize().hex()
 
 
 def _hmac_sm3_openssl(key: bytes, data: bytes) -> str:
@@ -44,13 +49,7 @@ def _hmac_sm3_cryptography(key: bytes, data: bytes) -> str:
 
 # Some builds of OpenSSL leave SM3 out; the choice is made once, by what this one has.
 _OPENSSL = "sm3" in hashlib.algorithms_available
-_sm3: Callable[[bytes], str] = _sm3_openssl if _OPENSSL else _sm3_cryptography
 _hmac_sm3: Callable[[bytes, bytes], str] = _hmac_sm3_openssl if _OPENSSL else _hmac_sm3_cryptography
-
-
-def sm3_hex(data: bytes) -> str:
-    """SM3 of bytes as 64 lower-case hex characters."""
-    return _sm3(data)
 
 
 def sha256_hex(data: bytes) -> str:

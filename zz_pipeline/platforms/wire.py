@@ -19,6 +19,7 @@ from zz_pipeline.errors import DeliveryError, NotRenderable
 
 KEYS_A_CALL = 100  # all three platforms: at most 100 single keys a query
 _MESSAGE = 300  # characters of a platform's own words that are kept
+_SKEW_SHOWN = 60.0  # a smaller difference between the clocks explains nothing: a proxy may have written the header
 _MAX_PAGES = 100_000  # a list that never ends is a fault of the platform
 
 
@@ -156,7 +157,7 @@ def gateway(reply: Reply) -> Answer | None:
 
 
 def _refusal(reply: Reply, code: str, effect: Effect, message: str) -> Answer:
-    if code == "4013" and reply.skew_seconds is not None:
+    if code == "4013" and reply.skew_seconds is not None and abs(reply.skew_seconds) >= _SKEW_SHOWN:
         message = (
             f"{message}（平台时间比本机{'快' if reply.skew_seconds > 0 else '慢'}约 {abs(reply.skew_seconds):.0f} 秒）"
         )

@@ -1,0 +1,112 @@
+"""A call's deadline on the socket itself, and the knowledge whether a byte of the request can have left.
+
+Belongs here: connections that can be cut from outside and that report the moment before their first byte.
+Must not: HTTP semantics, signing, deciding what an outcome means.
+
+A read time-out alone is renewed by every byte: a platform that drips one byte a second would hold a lane for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from types import TracebackType
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+
+class TooLate(OSError):
+    """The connection stands, but no byte may leave any more."""
+
+
+class Cut:
+    """One call. `left`: a byte of the request can have left. `fired`: the deadline has cut the socket."""
+
+    def __init__(self, seconds: float, latest: float | None = None) -> None:
+        self.left = False
+        self.fired = False
+        self.late = False
+        self._latest = latest
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._fire)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Cut:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+            self._socket = None
+
+    def watch(self, sock: socket.socket) -> None:
+        """Take a second handle on the connection: TLS takes the first one away."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+            self._socket = sock.dup()
+
+    def may_send(self) -> None:
+        """Called when the connection stands, TLS included, before the first byte of the request; TooLate if it is."""
+        self.late = self.fired or (self._latest is not None and time.monotonic() > self._latest)
+        if self.late:
+            raise TooLate("the send deadline has passed")
+        self.left = True
+
+    def _fire(self) -> None:
+        self.fired = True
+        with self._lock, contextlib.suppress(OSError):
+            if self._socket is not None:
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class Holder:
+    """Where a connection finds the call it serves: a pool may use one connection object for several calls."""
+
+    def __init__(self) -> None:
+        self.cut = Cut(0.0)
+
+
+class PlainConnection(HTTPConnection):
+    """HTTP without TLS, watched."""
+
+    def __init__(self, *args: Any, holder: Holder, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._holder = holder
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        self._holder.cut.watch(sock)
+        return sock
+
+    def connect(self) -> None:
+        """Connect, and look once more before the request leaves."""
+        super().connect()
+        self._holder.cut.may_send()
+
+
+class SecureConnection(HTTPSConnection):
+    """HTTP over TLS, watched; the certificate was checked before `may_send`."""
+
+    def __init__(self, *args: Any, holder: Holder, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._holder = holder
+
+    def _new_conn(self) -> socket.socket:
+        sock = super()._new_conn()
+        self._holder.cut.watch(sock)
+        return sock
+
+    def connect(self) -> None:
+        """Connect, shake hands, and look once more before the request leaves."""
+        super().connect()
+        self._holder.cut.may_send()
