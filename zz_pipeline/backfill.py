@@ -11,7 +11,7 @@ from typing import Any
 
 from zz_pipeline import quality, standardize
 from zz_pipeline.errors import ZzError
-from zz_pipeline.ledger import accept, intake
+from zz_pipeline.ledger import intake, versions
 from zz_pipeline.ledger.payload import contents
 from zz_pipeline.night import Night, NightResult, Progress, send, take_in
 from zz_pipeline.reports.balance import Balance
@@ -59,7 +59,7 @@ def _preview_one(night: Night, dept: str, day: date, seen: dict[str, str]) -> di
     row |= {"pulled": batch.units, "quarantined": split.quarantined_units}
     records = list(contents(Kind.INSPECTION, split.accepted))
     with night.ledger.read() as conn:
-        heads = accept.heads_of(conn, "inspection", [r.record_key for r in records])
+        heads = versions.heads_of(conn, "inspection", [r.record_key for r in records])
     for record in records:
         head = heads.get(record.record_key)
         known = seen.get(record.record_key) or (head.digest if head else None)

@@ -21,7 +21,7 @@ from zz_pipeline.delivery.deliver import DeliveryResult, deliver
 from zz_pipeline.errors import ZzError
 from zz_pipeline.handover import Checked, Desk, Raw
 from zz_pipeline.ledger import accept as acceptance
-from zz_pipeline.ledger import intake, repairs
+from zz_pipeline.ledger import intake, repairs, versions
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import contents
 from zz_pipeline.ledger.quarantine import Entry
@@ -35,6 +35,7 @@ from zz_pipeline.sources.base import refuse_emptied
 from zz_pipeline.standard.codes import CodeBook
 from zz_pipeline.standard.lists import Lists
 from zz_pipeline.standard.publishing import Decision, PublishContext, decide
+from zz_pipeline.standard.results import FollowUps
 from zz_pipeline.standard.tables import Kind
 from zz_pipeline.standard.workdays import WorkCalendar
 from zz_pipeline.standardize import StandardBatch
@@ -81,13 +82,18 @@ class Night:
         """The county's working days."""
         return WorkCalendar.load(self.settings.config_dir / "workdays.csv")
 
+    @cached_property
+    def follow_ups(self) -> FollowUps:
+        """The dated map from result class to 处理结果 01–06."""
+        return FollowUps.load(self.settings.config_dir)
+
     @property
-    def targets(self) -> list[acceptance.Target]:
+    def targets(self) -> list[versions.Target]:
         """The platforms that get an outbox row for each version, the entry platform first."""
         specs = self.settings.platforms
         first = self.settings.county.entry_platform
         names = [first, *(n for n in self.settings.county.platforms if n != first)]
-        return [acceptance.Target(n, specs[n].capability.public) for n in names]
+        return [versions.Target(n, specs[n].capability.public) for n in names]
 
     @property
     def reporting(self) -> list[str]:
@@ -218,9 +224,9 @@ class Night:
         counts = {"未变": done.unchanged + done.accepted_before, "接收": done.accepted, "退回": done.quarantined}
         return StepResult(desk.dept, desk.kind, "OK", counts)
 
-    def _source(self, raw: Raw, batch: StandardBatch, rule_set: str) -> acceptance.Source:
+    def _source(self, raw: Raw, batch: StandardBatch, rule_set: str) -> versions.Source:
         notes = (intake.FileNote(f.name, f.digest, f.rows, f.state, f.problem, f.archived) for f in raw.batch.files)
-        return acceptance.Source(
+        return versions.Source(
             intake_id=raw.frame.number,
             kind=raw.frame.kind,
             dept=raw.frame.dept,
@@ -235,7 +241,7 @@ class Night:
             warnings=(*raw.batch.warnings, *batch.warnings),
         )
 
-    def _decide(self, kind: str, payload: Any, platform: str, facts: acceptance.Facts) -> Decision:
+    def _decide(self, kind: str, payload: Any, platform: str, facts: versions.Facts) -> Decision:
         spec = self.settings.platforms[platform]
         context = PublishContext(
             release_ratings=frozenset(self.settings.county.release_ratings),
@@ -246,6 +252,8 @@ class Night:
             was_public=facts.was_public,
             version=facts.version,
             op=facts.op,
+            repair=facts.repair,
+            follow_ups=self.follow_ups,
         )
         return decide(kind, payload, platform, context)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from zz_pipeline.ledger import accept, audit, intake
+from zz_pipeline.ledger import accept, audit, intake, versions
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import content
 from zz_pipeline.ledger.quarantine import Entry
@@ -17,7 +17,7 @@ from zz_pipeline.ledger.schema import audit_event, outbox, quarantine, record_he
 from zz_pipeline.reports.balance import balance
 
 DAY = dt.date(2026, 11, 20)
-TARGETS = [accept.Target("one", False), accept.Target("open", True)]
+TARGETS = [versions.Target("one", False), versions.Target("open", True)]
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def put(ledger, records, entries=(), day=DAY, kind="inspection", dept="SCJG", no
     since, until = intake.window(ledger, dept, kind, day)
     number = intake.begin(ledger, day, dept, kind, since, until, now)
     pulled = len(records) + len({e.unit for e in entries if e.severity == "ERROR"})
-    source = accept.Source(number, kind, dept, dept, day, until, "rules", pulled, pulled)
+    source = versions.Source(number, kind, dept, dept, day, until, "rules", pulled, pulled)
     return accept.accept(ledger, source, records, list(entries), TARGETS, decide, now=now, zone_offset=28800.0)
 
 
@@ -165,7 +165,7 @@ def test_a_failure_in_the_middle_of_acceptance_leaves_nothing_behind(ledger):
             raise RuntimeError
         return Plain()
 
-    source = accept.Source(1, "inspection", "SCJG", "SCJG", DAY, None, "rules", 2, 2)
+    source = versions.Source(1, "inspection", "SCJG", "SCJG", DAY, None, "rules", 2, 2)
     with pytest.raises(RuntimeError):
         accept.accept(ledger, source, [record("A"), record("B")], [], TARGETS, broken, now=1.0, zone_offset=0.0)
     with ledger.read() as conn:

@@ -1,84 +1,44 @@
-"""Accepting: new content becomes a version with one outbox row for each platform, all in one transaction with the audit.
+"""Accepting: what was read is compared with what is there; new content becomes versions, all in one transaction.
 
-Belongs here: comparing with the newest version, versions, outbox rows, cancelling what was never sent, quarantine entries.
+Belongs here: comparing with the newest version, closing an intake with its quarantine, files and watermark.
 Must not: judging content (that was `quality`), deciding about publicity (handed in as `decide`), sending.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, and_, insert, select, text, update
+from sqlalchemy import Connection, and_, select
 
-from zz_pipeline.ledger import audit, intake
+from zz_pipeline.ledger import intake
 from zz_pipeline.ledger.db import Ledger
-from zz_pipeline.ledger.payload import Content
+from zz_pipeline.ledger.payload import Content, content
 from zz_pipeline.ledger.quarantine import Entry, reopen, settle
-from zz_pipeline.ledger.schema import outbox, record_head, record_version, suppression
-from zz_pipeline.standard.canonical import sm3_hex
+from zz_pipeline.ledger.schema import record_head, record_version
+from zz_pipeline.ledger.versions import (
+    Change,
+    Decide,
+    Source,
+    Target,
+    chunks,
+    heads_of,
+    serialize,
+    suppressed,
+    write_versions,
+)
 
-CHUNK = 400  # keys in one IN (...): SQLite's older limit on variables is 999
-# The platform has or may have the record as published by these rows.
-MAYBE_THERE = ("INFLIGHT", "UNKNOWN", "ACCEPTED", "CONFIRMED", "CONFLICT")
 STALE = "INS-043"
-
-
-class Decision(Protocol):
-    """What `standard.publishing.decide` returns."""
-
-    @property
-    def state(self) -> str: ...
-    @property
-    def op(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def rule(self) -> str: ...
-    @property
-    def not_before(self) -> datetime | None: ...
-    @property
-    def due(self) -> date | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a decision may know beside the content."""
-
-    version: int
-    op: str
-    suppressed: str | None
-    was_public: bool
-
-
-Decide = Callable[[str, Mapping[str, Any], str, Facts], Decision]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One intake's frame: whose it is, for which partition, with what it read."""
-
-    intake_id: int
-    kind: str
-    dept: str  # the department that was read
-    owner: str  # in whose name the records leave
-    day: date
-    until: datetime | None
-    rule_set: str
-    pulled: int
-    rows: int
-    skipped: Mapping[str, int] = field(default_factory=dict)
-    files: tuple[intake.FileNote, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-class Target(NamedTuple):
-    """A platform that gets an outbox row for each version; `public`: what it holds is open to anyone."""
-
-    name: str
-    public: bool
+# 不予公示理由 by reason code; the texts go to ① (standard 3.4).
+STOPPED = {
+    "REPAIRED": "信用修复",
+    "EXPIRED": "公示期满",
+    "NOT_PUBLIC": "依法不宜公开",
+    "REVOKED": "决定被撤销或变更",
+    "ENTRY_ERROR": "录入错误",
+    "OBJECTION": "异议成立",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +50,6 @@ class Accepted:
     accepted_before: int = 0
     quarantined: int = 0
     stale: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A version to be written: content, operation and why."""
-
-    content: Content
-    op: str = "PUBLISH"  # PUBLISH becomes CORRECT where an earlier version exists
-    reason: str = ""
 
 
 def accept(
@@ -115,7 +66,8 @@ def accept(
     """Close an intake: accept `records`, keep `entries` as quarantine, move watermark and files on. One transaction."""
     with ledger.begin() as conn:
         serialize(conn, source.owner)
-        heads = _heads(conn, source.kind, [r.record_key for r in records])
+        records = _barred(conn, source.kind, records)
+        heads = heads_of(conn, source.kind, [r.record_key for r in records])
         fresh, same, stale = _compare(records, heads)
         before = _accepted_in(conn, source, same)
         changes = [Change(r) for r in fresh]
@@ -131,73 +83,22 @@ def accept(
     return result
 
 
-def write_versions(
-    conn: Connection,
-    source: Source,
-    changes: Sequence[Change],
-    heads: Mapping[str, Any],
-    platforms: Sequence[Target],
-    decide: Decide,
-    *,
-    now: float,
-    zone_offset: float,
-) -> None:
-    """Insert versions with their outbox rows and the audit event, cancelling earlier rows that never left."""
-    keys = [c.content.record_key for c in changes]
-    if not keys:
-        return
-    _cancel_unsent(conn, source.kind, keys, now)
-    there = _maybe_there(conn, source.kind, keys)
-    barred = suppressed(conn, source.kind, keys)
-    versions, rows, told = [], [], []
-    for change in changes:
-        c = change.content
-        head = heads.get(c.record_key)
-        version = (head.version if head else 0) + 1
-        op = "CORRECT" if head and change.op == "PUBLISH" else change.op
-        versions.append(_version_row(source, change, version, op, now))
-        told.append([c.record_key, version, c.digest])
-        for platform in platforms:
-            facts = Facts(version, op, barred.get(c.record_key), (platform.name, c.record_key) in there)
-            decision = decide(source.kind, c.payload, platform.name, facts)
-            rows.append(_outbox_row(source, c, version, platform, decision, now, zone_offset))
-    conn.execute(insert(record_version), versions)
-    _move_heads(conn, source, changes, heads)
-    conn.execute(insert(outbox), rows)
-    for start in range(0, len(told), CHUNK):
-        part = told[start : start + CHUNK]
-        audit.append(
-            conn, "pipeline", "ACCEPT", f"{source.owner}/{source.kind}/{source.day}", True, {"records": part}, ts=now
-        )
+def unpublished(payload: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """An inspection's content as it must read once it may not be public any more (standard 3.4)."""
+    return {**payload, "publishable": False, "not_publish_reason": STOPPED.get(reason, STOPPED["NOT_PUBLIC"])}
 
 
-def serialize(conn: Connection, owner: str) -> None:
-    """One acceptance at a time for each owner; SQLite's single writer needs no lock of ours."""
-    if conn.dialect.name == "postgresql":
-        conn.execute(text("SELECT pg_advisory_xact_lock(610124003, hashtext(:owner))"), {"owner": owner})
-
-
-def suppressed(conn: Connection, kind: str, keys: Iterable[str]) -> dict[str, str]:
-    """Keys that must not be public any more → reason; notices that came before their record count too."""
-    found: dict[str, str] = {}
-    for part in _chunks(list(keys)):
-        query = select(suppression.c.record_key, suppression.c.reason)
-        rows = conn.execute(query.where(suppression.c.kind == kind, suppression.c.record_key.in_(part)))
-        found |= {row.record_key: row.reason for row in rows}
-    return found
-
-
-def heads_of(conn: Connection, kind: str, keys: Iterable[str]) -> dict[str, Any]:
-    """Newest versions by key; on PostgreSQL the rows are locked until the transaction ends."""
-    return _heads(conn, kind, list(keys))
-
-
-def _heads(conn: Connection, kind: str, keys: Sequence[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for part in _chunks(keys):
-        query = select(record_head).where(record_head.c.kind == kind, record_head.c.record_key.in_(part))
-        found |= {row.record_key: row for row in conn.execute(query.with_for_update())}
-    return found
+def _barred(conn: Connection, kind: str, records: Sequence[Content]) -> list[Content]:
+    """Inspections that may not be public any more keep that mark in every later version."""
+    if kind != "inspection":
+        return list(records)
+    barred = suppressed(conn, kind, [r.record_key for r in records])
+    return [
+        content(r.record_key, unpublished(r.payload, barred[r.record_key]), r.changed_at, r.source_file, r.source_row)
+        if r.record_key in barred
+        else r
+        for r in records
+    ]
 
 
 def _compare(
@@ -223,7 +124,7 @@ def _compare(
 def _accepted_in(conn: Connection, source: Source, same: Sequence[Content]) -> int:
     """How many of `same` were accepted by an earlier reading of this very partition."""
     count = 0
-    for part in _chunks([r.record_key for r in same]):
+    for part in chunks([r.record_key for r in same]):
         join = and_(
             record_version.c.kind == record_head.c.kind,
             record_version.c.record_key == record_head.c.record_key,
@@ -233,91 +134,6 @@ def _accepted_in(conn: Connection, source: Source, same: Sequence[Content]) -> i
         where = (record_head.c.kind == source.kind) & record_head.c.record_key.in_(part)
         count += len(conn.execute(query.where(where, record_version.c.day == source.day.isoformat())).all())
     return count
-
-
-def _cancel_unsent(conn: Connection, kind: str, keys: Sequence[str], now: float) -> None:
-    """Rows that surely left nothing on a platform give way to the newer version."""
-    for part in _chunks(keys):
-        where = (outbox.c.kind == kind) & outbox.c.record_key.in_(part) & outbox.c.state.in_(("READY", "HELD"))
-        conn.execute(
-            update(outbox).where(where).values(state="CANCELLED", reason="已有更新的版本，本版不再发送", updated_at=now)
-        )
-
-
-def _maybe_there(conn: Connection, kind: str, keys: Sequence[str]) -> set[tuple[str, str]]:
-    """(platform, key) whose newest row that may have arrived is a publication, not a withdrawal."""
-    newest: dict[tuple[str, str], tuple[int, str]] = {}
-    columns = (outbox.c.platform, outbox.c.record_key, outbox.c.version, outbox.c.op)
-    for part in _chunks(keys):
-        where = (outbox.c.kind == kind) & outbox.c.record_key.in_(part) & outbox.c.state.in_(MAYBE_THERE)
-        for platform, key, version, op in conn.execute(select(*columns).where(where)):
-            newest[platform, key] = max(newest.get((platform, key), (0, "")), (version, op))
-    return {pair for pair, (_, op) in newest.items() if op != "WITHDRAW"}
-
-
-def _version_row(source: Source, change: Change, version: int, op: str, now: float) -> dict[str, Any]:
-    c = change.content
-    return {
-        "kind": source.kind,
-        "record_key": c.record_key,
-        "version": version,
-        "op": op,
-        "owner_dept": source.owner,
-        "submit_dept": source.owner,
-        "day": source.day.isoformat(),
-        "digest": c.digest,
-        "payload": c.body,
-        "rule_set": source.rule_set,
-        "reason": change.reason,
-        "changed_at": c.changed_at,
-        "source_file": c.source_file,
-        "source_row": c.source_row,
-        "accepted_at": now,
-    }
-
-
-def _move_heads(conn: Connection, source: Source, changes: Sequence[Change], heads: Mapping[str, Any]) -> None:
-    new = []
-    for change in changes:
-        c, head = change.content, heads.get(change.content.record_key)
-        row = {"digest": c.digest, "changed_at": c.changed_at, "withdrawn": change.op == "WITHDRAW"}
-        if head is None:
-            new.append(
-                {"kind": source.kind, "record_key": c.record_key, "version": 1, "owner_dept": source.owner, **row}
-            )
-        else:
-            where = (record_head.c.kind == source.kind) & (record_head.c.record_key == c.record_key)
-            conn.execute(update(record_head).where(where).values(version=head.version + 1, **row))
-    if new:
-        conn.execute(insert(record_head), new)
-
-
-def _outbox_row(
-    source: Source, c: Content, version: int, platform: Target, decision: Decision, now: float, zone_offset: float
-) -> dict[str, Any]:
-    wait = decision.not_before
-    op = str(decision.op)
-    return {
-        "platform": platform.name,
-        "public": platform.public,
-        "scheme": c.payload.get("scheme") or "",
-        "kind": source.kind,
-        "record_key": c.record_key,
-        "version": version,
-        "dept": source.owner,
-        "day": source.day.isoformat(),
-        "op": op,
-        "state": str(decision.state),
-        "reason": decision.reason,
-        "rule": decision.rule,
-        "item_key": sm3_hex(
-            "|".join(("zz1", platform.name, c.record_key, str(version), op, c.digest, source.kind)).encode()
-        ),
-        "due": decision.due.isoformat() if decision.due else None,
-        # wall time of the county → Unix seconds; Beijing has no daylight saving since 1991
-        "not_before": (wait - datetime(1970, 1, 1)).total_seconds() - zone_offset if wait else 0.0,  # noqa: DTZ001 - both are wall times
-        "updated_at": now,
-    }
 
 
 def _stale_entry(source: Source, record: Content, head: Any) -> Entry:
@@ -355,8 +171,3 @@ def _close(conn: Connection, source: Source, result: Accepted, now: float) -> No
     intake.remember_files(conn, source.dept, source.day, source.files, now)
     if source.until is not None:
         intake.advance(conn, source.dept, source.kind, source.until)
-
-
-def _chunks(values: Sequence[str]) -> Iterable[Sequence[str]]:
-    for start in range(0, len(values), CHUNK):
-        yield values[start : start + CHUNK]

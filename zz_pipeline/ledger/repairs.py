@@ -14,11 +14,12 @@ import orjson
 from sqlalchemy import Connection, insert, select, update
 
 from zz_pipeline.ledger import intake
-from zz_pipeline.ledger.accept import Accepted, Change, Decide, Source, Target, heads_of, serialize, write_versions
+from zz_pipeline.ledger.accept import Accepted, unpublished
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import content
 from zz_pipeline.ledger.quarantine import Entry, reopen, settle
 from zz_pipeline.ledger.schema import record_version, suppression
+from zz_pipeline.ledger.versions import Change, Decide, Source, Target, heads_of, serialize, write_versions
 
 TARGETS = {"INSPECTION": "inspection", "RATING": "rating"}
 REASON = "信用修复"
@@ -95,10 +96,10 @@ def _bar(
     payload = orjson.loads(old.payload)
     op = "WITHDRAW" if kind == "rating" else "PUBLISH"
     if kind == "inspection":
-        payload |= {"publishable": False, "not_publish_reason": REASON}
+        payload = unpublished(payload, "REPAIRED")
     record = content(key, payload, old.changed_at, old.source_file, old.source_row)
     frame = replace(source, kind=kind, owner=head.owner_dept)
-    change = Change(record, op, f"{REASON} {notice.get('decision_no') or ''}".strip())
+    change = Change(record, op, f"{REASON} {notice.get('decision_no') or ''}".strip(), repair=True)
     write_versions(conn, frame, [change], {key: head}, platforms, decide, now=now, zone_offset=zone_offset)
     return True
 
