@@ -21,7 +21,7 @@ from zz_pipeline.delivery.lanes import LaneBusy, take
 from zz_pipeline.delivery.protocol import Clock, State
 from zz_pipeline.delivery.states import OUT
 from zz_pipeline.delivery.worker import LaneResult, Watch, Worker
-from zz_pipeline.errors import ClockWrong, DeliveryError, FenceLost, WrongPlatform, ZzError
+from zz_pipeline.errors import ClockWrong, ConfigError, DeliveryError, FenceLost, WrongPlatform, ZzError
 from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import outbox, switch
@@ -161,14 +161,16 @@ class _Run:
         """Work one lane; trouble that concerns only this lane becomes its result."""
         try:
             return self._work(dept)
-        except (LaneBusy, FenceLost, DeliveryError) as error:
+        except (LaneBusy, FenceLost, DeliveryError, ConfigError) as error:
             return LaneResult(dept, alarms=[str(error)], stopped=str(error))
         except ZzError:
-            self.halt.set()  # the ledger or the configuration is not to be trusted: no lane goes on
+            self.halt.set()  # the ledger is not to be trusted: no lane goes on
             raise
 
     def _work(self, dept: str) -> LaneResult:
-        department = self.settings.departments[dept]
+        department = self.settings.departments.get(dept)
+        if department is None:
+            raise ConfigError(f"部门 {dept} 有待报的记录，但部门目录里没有它的配置；请补上 departments/{dept}.toml。")
         credential = self.settings.credential(self.spec.name, dept)
         entry, zone = self.settings.county.entry_platform, self.settings.zone
         desk = Desk(self.adapter, self.spec, department, entry, zone, self.follow_ups)
