@@ -63,7 +63,7 @@ def differences(
         if mine is not None and same(mine, remote):
             continue
         rows = rows_of(remote.remote_key)
-        found = _recovered(kind, remote, rows, theirs, hashes_of)
+        found = _recovered(kind, mine, remote, rows, theirs, hashes_of)
         if found is None:
             found = _foreign(kind, mine, remote, rows, hashes_of)
         if found is not None and found.type == "recovered":
@@ -87,11 +87,17 @@ def lost(mine: Held) -> Found:
 
 
 def _recovered(
-    kind: str, remote: Remote, rows: Sequence[OutRow], theirs: Mapping[str, Remote], hashes_of: HashesOf
+    kind: str,
+    mine: Held | None,
+    remote: Remote,
+    rows: Sequence[OutRow],
+    theirs: Mapping[str, Remote],
+    hashes_of: HashesOf,
 ) -> Found | None:
     """A row of ours whose whole content is there, though we do not know it yet."""
     for row in rows:
-        if row.op == "WITHDRAW" or row.state not in (State.UNKNOWN, State.READY, State.CONFIRMED):
+        known = mine is not None and row.key.version <= mine.key.version  # then it is an older content come back
+        if known or row.op == "WITHDRAW" or row.state not in (State.UNKNOWN, State.READY, State.CONFIRMED):
             continue
         hashes = hashes_of(row)
         if remote.state != "PRESENT" or remote.content_hash not in hashes:
