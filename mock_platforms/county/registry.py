@@ -144,8 +144,8 @@ def _inspectors(rng: Random, key: str, first: date, last: date) -> list[Inspecto
     """Good people, then an 执法辅助人员, then one whose certificate ran out before anything here was checked."""
     since, until = first - timedelta(days=900), last + timedelta(days=900)
     people = []
-    for serial in range(1, INSPECTORS + 3):
-        name = rng.choice(_SURNAMES) + "某" + rng.choice(("", "某", "甲", "乙"))
+    for serial, surname in enumerate(rng.sample(_SURNAMES, INSPECTORS + 2), 1):
+        name = surname + "某" + rng.choice(("", "某", "甲", "乙"))
         auxiliary, expired = serial == INSPECTORS + 1, serial == INSPECTORS + 2
         people.append(
             Inspector(
