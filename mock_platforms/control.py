@@ -137,6 +137,19 @@ async def _down(running: Running, request: Request, order: dict[str, Any]) -> An
     return {"ok": True}
 
 
+async def _reset(running: Running, request: Request, order: dict[str, Any]) -> Any:
+    """As at the start, but for the ledgers: no faults, right clocks, everything up; limits are those of the order."""
+    running.faults.clear()
+    limits = {name: order[name] for name in ("daily_records", "rate", "burst") if name in order}
+    for node in running.nodes.values():
+        node.platform.clock.offset = 0.0
+        for name, value in (("offset", 0.0), ("maintenance", {}), ("suspended", {}), ("limits", limits)):
+            node.store.set_meta(name, value)
+        node.admission.refill()
+        await node.listener.up()
+    return {"ok": True}
+
+
 _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/faults", _faults),
     ("GET", "/faults", _show_faults),
@@ -153,6 +166,7 @@ _ROUTES: tuple[tuple[str, str, Handler], ...] = (
     ("POST", "/quota", _quota),
     ("POST", "/suspend", _suspend),
     ("POST", "/down", _down),
+    ("POST", "/reset", _reset),
 )
 
 

@@ -85,9 +85,9 @@ class DoubleRandom(Platform):
         results = list(old.answer["results"]) if old else []
         judged = {result["recordKey"] for result in results}
         left = [record for record in records if rules.key_of(record) not in judged]
-        call.charge(len(left))
         busy = call.hints.get("busy5000")
-        stop_after = None if busy is None else int(busy.get("stored", len(left) // 2))
+        stop_after = len(left) if busy is None else int(busy.get("stored", len(left) // 2))
+        call.charge(min(len(left), stop_after))
         results += self._judge_all(call, _PATHS[path], left, stop_after)
         status = "DONE" if busy is None else "PARTIAL"
         data = {"batchNo": batch_no, "results": results}
@@ -103,9 +103,7 @@ class DoubleRandom(Platform):
             return None
         return old
 
-    def _judge_all(
-        self, call: Call, kind: str, records: list[dict[str, Any]], stop_after: int | None
-    ) -> list[dict[str, Any]]:
+    def _judge_all(self, call: Call, kind: str, records: list[dict[str, Any]], stop_after: int) -> list[dict[str, Any]]:
         doubled = rules.twice(records)
         units = {rules.key_of(record): record for record in records}
         refused = chosen(list(units), call.hints["partial_rejection"]) if "partial_rejection" in call.hints else set()

@@ -294,9 +294,9 @@ def _rows(name: str, value: Any) -> tuple[list[Fault], bool]:
 
 
 def twice(records: list[dict[str, Any]]) -> set[str]:
-    """Record keys that stand more than once in a batch."""
+    """Record keys that stand more than once in a batch; records without a key are no doubles of each other."""
     counts = Counter(key_of(record) for record in records)
-    return {key for key, n in counts.items() if n > 1}
+    return {key for key, n in counts.items() if key and n > 1}
 
 
 def key_of(record: Mapping[str, Any]) -> str:

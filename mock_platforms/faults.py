@@ -6,14 +6,13 @@ Belongs here: the rules and the table of faults. Must not: rules of a contract; 
 from __future__ import annotations
 
 import copy
+import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
-
-import orjson
 
 from mock_platforms.base import Answer, Request
 
@@ -48,6 +47,11 @@ class Fault:
     ending: Ending = Ending.SEND
     shape: Callable[[Answer, Args], Answer] | None = None
     hint: bool = False
+
+    @property
+    def method(self) -> str | None:
+        """The method that a rule without one is about: only a push can be misjudged."""
+        return "POST" if self.hint else None
 
 
 def _html(http: int, title: str) -> Callable[[Answer, Args], Answer]:
@@ -202,8 +206,11 @@ FAULTS: dict[str, Fault] = {
 
 
 def encode(body: Any) -> bytes:
-    """An answer's body as bytes."""
-    return body if isinstance(body, bytes) else orjson.dumps(body)
+    """An answer's body as bytes. Not orjson: it knows no whole number beyond 64 bits, the wire does not bound them."""
+    return body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+_ASIDE = ("/", "/health", "/quota", "/auth/session")
 
 
 @dataclass(slots=True)
@@ -241,16 +248,20 @@ class FaultRule:
         return hit
 
     def _concerns(self, request: Request, department: str) -> bool:
-        default = "/health" if self.fault == "wrong_platform" else None
-        path = self.path or default
-        # Without a path a rule is about the platform's work; /health is its own question.
-        right_path = request.path != "/health" if path is None else fnmatchcase(request.path, path)
+        path = self.path or ("/health" if self.fault == "wrong_platform" else None)
+        # Without a path a rule is about the platform's work, so that counting by nth means batches and queries.
+        right_path = request.path not in _ASIDE if path is None else fnmatchcase(request.path, path)
         return (
             right_path
-            and self.method in (None, request.method)
+            and (self.method or FAULTS[self.fault].method) in (None, request.method)
             and self.department in (None, department)
             and (self.contains is None or self.contains.encode() in request.body)
         )
+
+    def release(self) -> None:
+        """The fault found nothing to bend in this answer (a receipt that is not there yet): it waits for the next."""
+        self.seen -= 1
+        self.fired -= 1
 
     def shown(self) -> dict[str, Any]:
         """The rule for GET /faults."""

@@ -61,8 +61,11 @@ class Gateway:
             await asyncio.sleep(args.get("seconds", 1.0))
         if fault.shape is None:
             return answer
+        before = answer.body
         shaped = fault.shape(answer, args)
         shaped.keys, shaped.verdicts = answer.keys, answer.verdicts
+        if isinstance(shaped.body, dict) and shaped.body == before:
+            rule.release()
         return shaped
 
     def _work(self, request: Request, hints: dict[str, Any]) -> Answer:

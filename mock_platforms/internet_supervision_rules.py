@@ -254,7 +254,7 @@ def check(table: str, record: dict[str, Any], context: Context) -> list[Fault]:
             faults.append(fault)
         elif record.get(name):
             sound.add(name)
-    if "plan_id" not in sound and record.get("check_mode") == "1" and record.get("cd_operation") != "d":
+    if not record.get("plan_id") and record.get("check_mode") == "1" and record.get("cd_operation") != "d":
         faults.append(("08", "plan_id", "双随机检查缺少计划编号"))
     return faults + breaches(_RULES[table], record, context, sound)
 

@@ -5,7 +5,7 @@ Belongs here: start, stop, restart, and small readers over the control server. M
 
 from __future__ import annotations
 
-import json
+import json as json_text
 import select
 import subprocess
 import sys
@@ -63,9 +63,9 @@ class Mocks:
         self.dir.mkdir(parents=True, exist_ok=True)
         self._stderr = self.dir / "stderr.log"
         with self._stderr.open("ab") as errors:
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, cwd=root)  # noqa: S603 - our own command
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, cwd=root)
         self._process = process
-        self.urls = json.loads(self._first_line(process))["urls"]
+        self.urls = json_text.loads(self._first_line(process))["urls"]
 
     def _first_line(self, process: subprocess.Popen[bytes]) -> bytes:
         if process.stdout is None:
@@ -100,9 +100,9 @@ class Mocks:
         self.stop(kill)
         self.start()
 
-    def control(self, method: str, path: str, json_body: Any = None, *, json: Any = None) -> Any:
+    def control(self, method: str, path: str, json: Any = None) -> Any:
         """An order to the control server; returns parsed JSON, raises urllib.error.HTTPError for a refused order."""
-        return _request(method, self.urls["control"] + path, json if json is not None else json_body)
+        return _request(method, self.urls["control"] + path, json)
 
     def wire(self, platform: str) -> list[dict[str, Any]]:
         """The platform's wire log, oldest first."""
@@ -116,8 +116,8 @@ class Mocks:
 
 
 def _request(method: str, url: str, body: Any) -> Any:
-    data = None if body is None else json.dumps(body).encode()
+    data = None if body is None else json_text.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)  # noqa: S310 - the address is our own child's on loopback
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=60) as answer:
-        return json.loads(answer.read())
+        return json_text.loads(answer.read())

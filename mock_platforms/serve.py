@@ -108,7 +108,10 @@ class Running:
         await self.control.up()
         ticking = asyncio.create_task(self._tick())
         print(json.dumps({"ready": True, "urls": self.urls, "pid": os.getpid()}), flush=True)
-        await stop.wait()
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({stopping, ticking}, return_when=asyncio.FIRST_COMPLETED)
+        if ticking.done():
+            ticking.result()  # the background check broke: the process must not go on as if receipts were only late
         ticking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await ticking
