@@ -22,6 +22,18 @@ CONNECT_SECONDS = 5.0
 _BLOCK = 65536
 
 
+class _Session(requests.Session):
+    """A session that keeps nothing of its surroundings and looks at no redirect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None: requests would otherwise read the whole body of a 3xx to prepare a next request nobody wants."""
+        return None
+
+
 def get_json(url: str, query: Mapping[str, str], *, read_seconds: float, call_seconds: float = 60.0) -> Any:
     """The JSON value at `url`; SourceDown if it cannot be had now, SourceRefused if the answer is not acceptable."""
     box: list[Any] = []
@@ -44,8 +56,7 @@ def get_json(url: str, query: Mapping[str, str], *, read_seconds: float, call_se
 
 
 def _fetch(url: str, query: Mapping[str, str], read_seconds: float, deadline: float) -> bytes:
-    with requests.Session() as session:
-        session.trust_env = False
+    with _Session() as session:
         session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
         try:
             with session.get(

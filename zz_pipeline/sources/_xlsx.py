@@ -13,6 +13,7 @@ import posixpath
 import re
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -28,6 +29,7 @@ CELLS = (
     20_000_000  # the reader makes a full rectangle up to the last cell; one cell at XFD1048576 would ask for 17 billion
 )
 _BLOCK = 1024 * 1024
+_REFERENCE = re.compile(r"\$?([A-Za-z]{1,7})\$?([0-9]{1,12})")
 
 # Part names that make a workbook more than a table.
 _FORBIDDEN = (
@@ -171,8 +173,10 @@ class _SheetState:
             self.filtered = True
 
     def _cell(self, attributes: dict[str, str]) -> None:
-        reference = attributes.get("r", "")
-        self.column = _column(reference) if reference else self.column + 1
+        reference = _REFERENCE.fullmatch(attributes.get("r", ""))
+        # the reader believes the cell's own reference, wherever the cell stands
+        self.row = int(reference[2]) - 1 if reference else self.row
+        self.column = _column(reference[1]) if reference else self.column + 1
         self.kind, self.formula, self.value, self.text = attributes.get("t", ""), False, False, ""
         self._reach(self.row, self.column)
         self.style = int(attributes.get("s", "0"))
@@ -238,17 +242,15 @@ def _sheet_part(package: Package, sheet: str) -> str:
     return part
 
 
-def _column(reference: str) -> int:
-    """Column of a cell reference (B7 → 1)."""
+def _column(letters: str) -> int:
+    """Column of a cell reference's letters (B → 1)."""
     number = 0
-    for char in reference:
-        if not char.isalpha():
-            break
-        number = number * 26 + ord(char.upper()) - 64
+    for char in letters.upper():
+        number = number * 26 + ord(char) - 64
     return number - 1
 
 
-def _parse(content: bytes, start: object, end: object) -> None:
+def _parse(content: bytes, start: Callable[[str, dict[str, str]], None], end: Callable[[str, str], None]) -> None:
     """One pass over an XML part: `start(name, attributes)`, `end(name, text)`, names without prefix."""
     parser = expat.ParserCreate("utf-8")
     parser.buffer_text = True
@@ -256,10 +258,10 @@ def _parse(content: bytes, start: object, end: object) -> None:
 
     def on_start(name: str, attributes: dict[str, str]) -> None:
         texts.clear()
-        start(name.split(":")[-1], attributes)  # type: ignore[operator]  # expat's handlers are plain callables
+        start(name.split(":")[-1], attributes)
 
     def on_end(name: str) -> None:
-        end(name.split(":")[-1], "".join(texts))  # type: ignore[operator]  # as above
+        end(name.split(":")[-1], "".join(texts))
         texts.clear()
 
     parser.StartElementHandler = on_start

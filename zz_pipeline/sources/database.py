@@ -183,8 +183,9 @@ def _text(edge: datetime) -> str:
 
 
 def _moments(sample: Any, window: Window, zone: ZoneInfo) -> tuple[Any, Any]:
-    aware = sample.tzinfo is not None
-    return tuple(e.replace(tzinfo=zone) if aware else e for e in (window.since, window.until))  # type: ignore[return-value]  # two edges
+    edges = (window.since, window.until)
+    low, high = (edge.replace(tzinfo=zone) for edge in edges) if sample.tzinfo is not None else edges
+    return low, high
 
 
 def _days(_sample: Any, window: Window, _zone: ZoneInfo) -> tuple[Any, Any]:

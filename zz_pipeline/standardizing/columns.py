@@ -127,8 +127,7 @@ def _bool(source: Source, field: Field, spec: ColumnSpec, raw: pa.Array) -> pa.A
 
 
 def _coded(source: Source, field: Field, spec: ColumnSpec, raw: pa.Array) -> pa.Array:
-    assert field.codes is not None  # noqa: S101 - `_way` sends only coded fields here
-    return coded(source, field.name, field.codes, raw, _mode(spec))
+    return coded(source, field.name, field.codes or field.label, raw, _mode(spec))
 
 
 def coded(source: Source, name: str, set_name: str, raw: pa.Array, mode: str) -> pa.Array:
