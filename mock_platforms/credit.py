@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from mock_platforms.codec import S1, sha256
 from mock_platforms.store import Store
 
 _SOURCES = {"/api/ratings": ("ratings.json", "rating_id"), "/api/repairs": ("repairs.json", "repair_id")}
+Places = list[list[str]]
+Items = list[dict[str, Any]]
 _LIMIT, _CURSOR_SECONDS = 500, 600
 
 
@@ -34,7 +37,7 @@ class Credit(Platform):
     def __init__(self, store: Store, clock: Clock, receipt_delay: float = 0.2, folder: Path | None = None) -> None:
         super().__init__(store, clock, receipt_delay)
         self.folder = folder
-        self._read: dict[str, tuple[tuple[int, int], list[dict[str, Any]]]] = {}
+        self._read: dict[str, tuple[tuple[int, int], Places, Items]] = {}
         if store.meta("cursor_key") is None:
             store.set_meta("cursor_key", secrets.token_hex(16))
         self._key = str(store.meta("cursor_key"))
@@ -62,18 +65,21 @@ class Credit(Platform):
 
     def _page(self, path: str, low: str, high: str, limit: int, after: list[str], asked: str) -> Answer:
         file, key = _SOURCES[path]
-        rows = [r for r in self._items(file, key) if low <= r["updated_at"] <= (high or "9999")]
+        places, rows = self._items(file, key)
         # A page repeats the last item of the page before, as the contract allows; with limit 1 it would never end.
-        left = [r for r in rows if _place(r, key) > after or (limit > 1 and _place(r, key) == after)]
-        items = left[:limit]
-        cursor = self._seal(_place(items[-1], key), asked) if len(left) > limit else ""
+        start = bisect_left(places, after) if limit > 1 else bisect_right(places, after)
+        start = max(start, bisect_left(places, [low]))
+        end = bisect_left(places, [high, "\U0010ffff"]) if high else len(places)
+        items = rows[start : min(end, start + limit)]
+        cursor = self._seal(places[start + limit - 1], asked) if start + limit < end else ""
         data = {"items": items, "next_cursor": cursor, "snapshot_at": stamp(self.clock.now())}
         return Answer(200, {"code": "0", "msg": "", "data": data}, keys=[str(item[key]) for item in items])
 
-    def _items(self, file: str, key: str) -> list[dict[str, Any]]:
+    def _items(self, file: str, key: str) -> tuple[Places, Items]:
+        """The items of a file by (updated_at, id), and these places."""
         path = self.folder / file if self.folder else None
         if path is None or not path.exists():
-            return []
+            return [], []
         stat = path.stat()
         mark = (stat.st_mtime_ns, stat.st_size)
         if file not in self._read or self._read[file][0] != mark:
@@ -81,9 +87,10 @@ class Credit(Platform):
                 items = json.loads(path.read_text("utf-8"))
             except ValueError:
                 # Somebody is writing the file at this moment: what was read before still stands.
-                return self._read[file][1] if file in self._read else []
-            self._read[file] = (mark, sorted(items, key=lambda item: _place(item, key)))
-        return self._read[file][1]
+                return self._read[file][1:] if file in self._read else ([], [])
+            items.sort(key=lambda item: _place(item, key))
+            self._read[file] = (mark, [_place(item, key) for item in items], items)
+        return self._read[file][1:]
 
     def _seal(self, place: list[str], asked: str) -> str:
         text = json.dumps([place, asked, int(self.clock.epoch())])

@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS record (
   operation TEXT NOT NULL, receipt TEXT NOT NULL, hash TEXT NOT NULL, content TEXT NOT NULL, code TEXT NOT NULL,
   updated_at TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (kind, key));
 CREATE INDEX IF NOT EXISTS record_order ON record (department, kind, seq);
-CREATE INDEX IF NOT EXISTS record_code ON record (code) WHERE code <> '';
+CREATE INDEX IF NOT EXISTS record_code ON record (kind, code);
 CREATE TABLE IF NOT EXISTS history (
   kind TEXT NOT NULL, key TEXT NOT NULL, department TEXT NOT NULL, version TEXT NOT NULL, state TEXT NOT NULL,
   operation TEXT NOT NULL, receipt TEXT NOT NULL, hash TEXT NOT NULL, content TEXT NOT NULL, code TEXT NOT NULL,
