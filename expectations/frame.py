@@ -20,11 +20,6 @@ from zz_pipeline.settings import Department
 from zz_pipeline.standard import identifiers
 from zz_pipeline.standard.lists import Lists
 
-# GB/T 2260: the provinces, and 10 for bodies registered by the State itself (100000).
-PROVINCES = (
-    "10", "11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36",
-    "37", "41", "42", "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65", "71", "81", "82",
-)  # fmt: skip
 ITEM_IN_USE = ("01", "在用")
 ASSISTANT = ("05", "执法辅助人员")
 CERT_VALID, CERT_REVOKED = "有效", "失效"
@@ -32,19 +27,16 @@ CERT_VALID, CERT_REVOKED = "有效", "失效"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What the facts are measured against: the county's lists, the sender, the data's day and the wall time."""
+    """What the facts are measured against: the county's lists, the sender, the data's day and the wall time.
+
+    `regions`: six-digit regions, and two-digit provinces that are known as a whole (`CodeBook.uscc_regions`).
+    """
 
     lists: Lists
     department: Department
     day: date
     now: datetime
     regions: frozenset[str]
-
-
-def known_regions(regions: Collection[str]) -> frozenset[str]:
-    """Six-digit regions as given; provinces that they do not detail are known as a whole, by their two digits."""
-    detailed = {code[:2] for code in regions}
-    return frozenset(code for code in regions if len(code) == 6) | {p for p in PROVINCES if p not in detailed}
 
 
 def inspection_frame(table: pa.Table, setting: Setting) -> pd.DataFrame:

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from expectations import conditions
 from expectations.catalogue import CHECKED, ERROR, RULE_SET, RULES
-from expectations.frame import Setting, inspection_frame, known_regions, rating_frame, repair_frame
+from expectations.frame import Setting, inspection_frame, rating_frame, repair_frame
 from zz_pipeline.errors import CheckError
 from zz_pipeline.quality import VERDICTS, CheckOutcome, RuleStat
 from zz_pipeline.settings import Department
@@ -65,16 +65,17 @@ def check_table(
     department: Department,
     day: date,
     now: datetime,
-    regions: Collection[str] = (),
+    regions: Collection[str],
 ) -> CheckOutcome:
     """Check a standard table of one sender; CheckError if any rule could not be evaluated.
 
-    `day` is the partition, `now` the county's wall time without zone, `regions` the known six-digit regions.
+    `day` is the partition, `now` the county's wall time without zone, `regions` the known regions (six digits) and
+    provinces (two digits) as `CodeBook.uscc_regions` gives them.
     """
     which = Kind(kind)
     if table.num_rows == 0:
         return CheckOutcome("passed", VERDICTS.empty_table(), _stats(which, ()), RULE_SET)
-    frame = _frame(table, which, Setting(lists, department, day, now, known_regions(regions)))
+    frame = _frame(table, which, Setting(lists, department, day, now, frozenset(regions)))
     with _LOCK:
         breaches = list(run_suite(suite(which), frame))
     verdicts = _verdicts(frame, which, breaches)

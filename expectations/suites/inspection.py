@@ -70,8 +70,8 @@ def _counterpart() -> list[Expectation]:
     own = "_counterpart_own"
     by_uscc, by_id = Column("counterpart_id_type") == USCC_ID, Column("counterpart_id_type") == RESIDENT_ID
     return [
-        *present("INS-049", "counterpart_name", "counterpart_id_type"),
-        *present("INS-049", "counterpart_code", when=somebody),
+        *present("INS-049", "counterpart_name"),
+        *present("INS-049", "counterpart_id_type", "counterpart_code", when=somebody),
         expect(custom.ExpectUsccCheckToHold, "INS-049", "counterpart_code", column=own, row_condition=by_uscc),
         expect(custom.ExpectResidentIdToHold, "INS-049", "counterpart_code", column=own, row_condition=by_id),
     ]
@@ -92,17 +92,19 @@ def _inspectors() -> list[Expectation]:
 
 
 def _items() -> list[Expectation]:
+    # Name and code may come from the list by the item's code: where that fails, INS-014 or INS-015 speaks.
+    listed = Column("_item_listed") == True  # noqa: E712 - builds a GX row condition
     sender = ["implement_code", "_dept_uscc"]
     return [
         *present("INS-014", "item_code"),
         expect(custom.ExpectItemCodeForm, "INS-014", "item_code"),
         one_of("INS-015", "item_code", [True], column="_item_listed"),
         one_of("INS-016", "item_code", [True], column="_item_in_use"),
-        *present("INS-017", "implement_code"),
+        *present("INS-017", "implement_code", when=listed),
         expect(custom.ExpectImplementCodeOfSender, "INS-017", "implement_code", column_list=sender),
         one_of("INS-017", "implement_code", [True], column="_implement_listed"),
         between("INS-042", "item_code", "_details", None, 50),
-        *present("INS-051", "item_name"),
+        *present("INS-051", "item_name", when=listed),
     ]
 
 

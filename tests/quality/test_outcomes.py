@@ -152,7 +152,7 @@ def test_the_installed_checker_is_this_one():
 def test_importing_the_check_and_checking_nothing_does_not_import_great_expectations():
     code = (
         "import sys; from expectations import run; from tests.quality import rows;"
-        "run.check_table(rows.inspections(), 'inspection', lists=rows.LISTS, department=rows.DEPARTMENT, day=rows.DAY, now=rows.NOW);"
+        "run.check_table(rows.inspections(), 'inspection', lists=rows.LISTS, department=rows.DEPARTMENT, day=rows.DAY, now=rows.NOW, regions=rows.REGIONS);"
         "sys.exit('great_expectations' in sys.modules)"
     )
 
