@@ -205,7 +205,8 @@ class Night:
             return quality.nothing_to_check()
         owner = self.settings.departments[self._owner(dept)]
         check = quality.load_checker()
-        return check(batch.table, kind, lists=self.lists, department=owner, day=day, now=self.now())
+        known = {"lists": self.lists, "regions": self.book.uscc_regions}
+        return check(batch.table, kind, department=owner, day=day, now=self.now(), **known)
 
     def _accept(self, desk: Desk, raw: Raw) -> StepResult:
         batch, checked = desk.standard(), desk.checked()
