@@ -81,11 +81,11 @@ class Mocks:
             raise RuntimeError(f"模拟平台启动失败：{self._stderr.read_text('utf-8', 'replace')[-2000:]}")
         return line
 
-    def stop(self, kill: bool = False) -> None:
-        """End the process: SIGTERM, or SIGKILL if asked for or if it does not end in 10 s."""
+    def stop(self, kill: bool = False) -> int | None:
+        """End the process: SIGTERM, or SIGKILL if asked for or if it does not end in 10 s. Returns its exit code."""
         process, self._process = self._process, None
         if process is None:
-            return
+            return None
         process.kill() if kill else process.terminate()
         try:
             process.wait(10)
@@ -94,6 +94,7 @@ class Mocks:
             process.wait()
         if process.stdout:
             process.stdout.close()
+        return process.returncode
 
     def restart(self, kill: bool = False) -> None:
         """Stop (or kill) and start again on the same ports with the same state; fault rules are forgotten."""

@@ -3,6 +3,7 @@
 Belongs here: signing, refusals and their order, sessions, rate, quota, queries, health. Must not: a platform's records.
 """
 
+import http.client
 import json
 import secrets
 import time
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.mock_client import JSON, SECRET, Client, send, sign_s1, sign_s2
+from mock_platforms.run import Mocks
+from tests.contract.mock_client import JSON, SECRET, Client, credentials, send, sign_s1, sign_s2
 from tests.contract.mock_records import action, batch, cd_batch, pub_batch, publication, result
 
 VECTORS = json.loads((Path(__file__).parent / "vectors.json").read_text("utf-8"))
@@ -533,3 +535,25 @@ def test_the_process_ends_with_the_thread_that_started_it(tmp_path):
     while Path(f"/proc/{pid}").exists() and Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z":
         assert time.monotonic() < until, "the mocks outlive their parent"
         time.sleep(0.05)
+
+
+def test_one_platform_alone_starts_with_its_suspended_app_and_stops_cleanly_in_the_middle_of_a_request(tmp_path):
+    given = [{**entry, "suspended": entry["department"] == "YJJ"} for entry in credentials()]
+    (tmp_path / "c.json").write_text(json.dumps(given))
+    alone = Mocks(tmp_path / "state", tmp_path / "c.json", extra_args=["--only", "double_random"])
+    alone.start()
+    try:
+        assert set(alone.urls) == {"double_random", "control"}
+        assert Client(alone, "double_random", "YJJ").call("GET", "/quota").code == "4030"
+        alone.control("POST", "/faults", {"platform": "double_random", "fault": "silence"})
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(Client(alone, "double_random").call, "GET", "/api/v1/batches/A")
+            while not any(line["fault"] == "silence" for line in alone.wire("double_random")):
+                time.sleep(0.02)
+            start = time.monotonic()
+            code = alone.stop()
+            assert isinstance(waiting.exception(10), (ConnectionError, http.client.HTTPException))
+    finally:
+        alone.stop()
+    assert code == 0
+    assert time.monotonic() - start < 5
