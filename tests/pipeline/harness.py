@@ -34,6 +34,7 @@ PLATFORMS = ("double_random", "internet_supervision", "publicity")
 # Quick clocks: the mocks' late effects are switched on by fault rules only, so a short quiet window is honest here.
 QUICK = {"quiet_seconds": 1.0, "late_effect_seconds": 0.5, "poll_first_seconds": 0.2, "night_wait_seconds": 40.0}
 # What depends on the moment or the count of a run and not on what the departments said.
+STATES = {"STORED": "PRESENT", "PUBLIC": "PRESENT", "i": "PRESENT", "u": "PRESENT", "STOPPED": "WITHDRAWN", "d": "WITHDRAWN"}
 RUN_DEPENDENT = {"version", "submitted_date", "publicFrom", "cd_time", "cd_operation"}
 
 
@@ -113,8 +114,10 @@ def held(mocks: Mocks, platform: str) -> dict[str, dict[str, Any]]:
     """What a platform holds, in the manifest's form."""
     found = {}
     for row in mocks.ledger(platform):
-        entry = {"kind": row["kind"], "state": row["state"], "department": row["department"]}
-        if row["state"] == "PRESENT":
+        state = STATES.get(row["state"], row["state"])
+        kind = "rating" if "rating" in row["kind"] or "credit" in row["kind"] else "inspection"
+        entry = {"kind": kind, "state": state, "department": row["department"]}
+        if state == "PRESENT":
             entry["content"] = plain(row["record"])
         found[row["key"]] = entry
     return found
@@ -176,4 +179,22 @@ def returned(town: Town, severity: str = "ERROR") -> dict[tuple[str, str, str], 
         for row in conn.execute(select(quarantine).where(quarantine.c.severity == severity)):
             number = row.unit.split("-", 2)[-1] if row.unit.startswith("610124-") else row.unit
             found.setdefault((row.day, row.dept, number), set()).add(row.rule)
+    return found
+
+
+def planted(town: Town) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """(day, source, unit) → defect, for everything that must be returned.
+
+    A record without a usable number is a unit of its own (`<file>#<row>`): it is found by its day, department and rule.
+    """
+    nameless = [key for key, rules in returned(town).items() if "INS-001" in rules]
+    found = {}
+    for defect in town.manifest()["defects"]:
+        if defect["effect"] != "quarantine":
+            continue
+        source = "credit" if defect["rule"].startswith("RAT") else defect["dept"]
+        key = (defect["day"], source, defect["record_no"])
+        if defect["rule"] == "INS-001":
+            key = next((k for k in nameless if k[:2] == key[:2]), key)
+        found[key] = defect
     return found

@@ -27,11 +27,7 @@ def test_each_platform_holds_after_each_night_exactly_what_the_manifest_says(thr
 
 def test_every_planted_defect_is_returned_by_its_rule_and_no_clean_record_is(three_nights):
     town, _ = three_nights
-    planted = {
-        (d["day"], d["dept"] if d["field"] != "rating" else "credit", d["record_no"]): d
-        for d in town.manifest()["defects"]
-        if d["effect"] == "quarantine"
-    }
+    planted = harness.planted(town)
     got = {key: rules for key, rules in harness.returned(town).items() if not any(r.startswith("REP") for r in rules)}
     missed = {key: d["defect"] for key, d in planted.items() if not set(d["rule"].split("|")) & got.get(key, set())}
     wrongly = {key: rules for key, rules in got.items() if key not in planted}

@@ -38,4 +38,5 @@ def entries(ledger: Ledger, day: date, departments: Sequence[str] = (), *, limit
         quarantine.c.id,
     )
     with ledger.read() as conn:
-        return [dict(r) for r in conn.execute(select(quarantine).where(where).order_by(*order).limit(limit)).mappings()]
+        rows = conn.execute(select(quarantine).where(where).order_by(*order).limit(limit)).mappings()
+        return [{str(name): value for name, value in row.items()} for row in rows]
