@@ -1,17 +1,15 @@
 """Making one good inspection at a time: what a department would honestly enter on a day.
 
-Belongs here: drawing a lawful record and its lawful corrections. Must not: planted defects, files, expectations.
+Belongs here: drawing a lawful record. Must not: its later changes (`corrections`), planted defects, files.
 """
 
 from __future__ import annotations
 
 from bisect import bisect
-from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from itertools import accumulate
 from random import Random
 
-from mock_platforms.county.codes import LABEL_ORDER
 from mock_platforms.county.departments import BY_KEY, COUNTY, RECORD_NUMBERS, subject_kinds
 from mock_platforms.county.layout_tables import FOLLOW_UP
 from mock_platforms.county.model import Inspection, Item
@@ -34,6 +32,7 @@ PROBLEMS = ("NOT_PUBLISHED", "FALSE_INFO", "UNREACHABLE", "CORRECTED", "REFUSED"
 REASONS = ("涉及国家秘密，依法不予公示", "涉及商业秘密，依法不予公示", "公示可能危及公共安全")
 CAUSES = ("投诉举报线索核查", "上级交办事项核查", "有关部门转办事项核查")
 REMARKS = ("现场已告知检查结果", "已留存现场照片", "经营者在场配合检查", "台账齐全")
+KEEP_BODIES = ("SCJG", "ZJJ")  # whose systems know the body responsible for a lift or a site
 CLERKS = ("王某", "赵某", "孙某甲", "周某乙")
 
 
@@ -101,11 +100,9 @@ class Maker:
         finish = finish or day - timedelta(days=int(rng.random() * 3))
         inspect = inspect or finish - timedelta(days=1 if rng.random() < 0.3 else 0)
         body = subject or self.subject(rng, dept, inspect, subject_kind)
-        if task is not None:
-            kind = kind or "不定向抽查"
-        kind = kind or pick(rng, _KINDS)
-        entered = _moment(rng, day)
-        lead = BY_KEY[task.lead if task and len(task.depts) > 1 else dept]
+        kind = kind or ("不定向抽查" if task else pick(rng, _KINDS))
+        entered = moment(rng, day)
+        joint = task is not None and len(task.depts) > 1
         withheld = publishable is False or (publishable is None and rng.random() < 0.04)
         record = Inspection(
             dept=dept,
@@ -117,8 +114,8 @@ class Maker:
             task_name="",
             check_kind=kind,
             case_reason=rng.choice(CAUSES) if kind == "个案检查" else "",
-            joint=bool(task and len(task.depts) > 1),
-            lead_dept=lead.name,
+            joint=joint,
+            lead_dept=BY_KEY[task.lead if task and joint else dept].name,
             subject_name=body.name,
             uscc=body.uscc,
             object_type=body.object_type,
@@ -138,11 +135,10 @@ class Maker:
             entered_at=entered,
             items=self._items(rng, dept, results),
         )
-        _responsible(record, body)
+        if dept in KEEP_BODIES:
+            record.counterpart_name, record.counterpart_code = body.body_name, body.body_code
         if kind in ("不定向抽查", "定向抽查"):
             self.assign(record, task or self.registry.tasks[inspect.replace(day=1), dept])
-        elif task is not None:
-            record.task_name = task.task_name
         return record
 
     def assign(self, record: Inspection, task: Task) -> None:
@@ -184,82 +180,6 @@ def by_certificate(people: list[Inspector]) -> list[tuple[str, str]]:
     return sorted(((p.name, p.cert_no) for p in people), key=lambda pair: pair[1])
 
 
-def corrected(rng: Random, record: Inspection, day: date, *, reorder: bool) -> Inspection:
-    """The record as the department changed it on a later day; the way it changes depends on what it holds.
-
-    reorder: the change may also be one of the inspectors' order alone.
-    """
-    later = copy_of(record)
-    later.changed = _moment(rng, day)
-    pending = [i for i in later.items if i.result == "PENDING"]
-    if pending:
-        for item in pending:
-            item.result, item.follow_up = "CORRECTED", None
-        return later
-    changes = CHANGES if reorder else CHANGES[:-1]
-    changes[int(rng.random() * len(changes))](rng, later)
-    return later
-
-
-def copy_of(record: Inspection) -> Inspection:
-    """A copy whose lists can be changed."""
-    return replace(
-        record,
-        items=[replace(i) for i in record.items],
-        inspectors=list(record.inspectors),
-        raw=dict(record.raw),
-        style=dict(record.style),
-    )
-
-
-def sort_items(items: list[Item]) -> None:
-    """Order of the standard: by item code, then by the labels' order."""
-    items.sort(key=lambda i: (i.item_code, LABEL_ORDER[i.result]))
-
-
-def _change_result(_rng: Random, record: Inspection) -> None:
-    """Another class for the first item: nothing found becomes put right, anything else becomes nothing found."""
-    code = record.items[0].item_code
-    same = [i for i in record.items if i.item_code == code]
-    first = same[0]
-    record.items = [first, *(i for i in record.items if i.item_code != code)]
-    first.result = "CORRECTED" if first.result == "NO_ISSUE" else "NO_ISSUE"
-    first.follow_up = None
-
-
-def _change_address(rng: Random, record: Inspection) -> None:
-    record.address_operating = record.address_operating.split("样例路")[0] + f"样例路{301 + int(rng.random() * 99)}号"
-
-
-def _withhold(rng: Random, record: Inspection) -> None:
-    if record.publishable:
-        record.publishable, record.not_publish_reason = False, rng.choice(REASONS)
-    else:
-        _change_address(rng, record)
-
-
-def _drop_item(rng: Random, record: Inspection) -> None:
-    """An item entered by mistake is taken out; a record of one item changes its address instead."""
-    codes = sorted({i.item_code for i in record.items})
-    if len(codes) > 1:
-        record.items = [i for i in record.items if i.item_code != codes[-1]]
-    else:
-        _change_address(rng, record)
-
-
-def _other_order(_rng: Random, record: Inspection) -> None:
-    """Only the inspectors' order: no change of content (standard 1.7)."""
-    record.inspectors.reverse()
-
-
-CHANGES = (_change_result, _change_result, _change_address, _change_address, _withhold, _drop_item, _other_order)
-
-
-def _responsible(record: Inspection, body: Subject) -> None:
-    if record.dept in ("SCJG", "ZJJ"):
-        record.counterpart_name, record.counterpart_code = body.body_name, body.body_code
-
-
 def _mode(rng: Random, kind: str) -> str:
     if kind == "重点检查":
         return "2"
@@ -276,5 +196,6 @@ def _next_step(rng: Random, result: str) -> str | None:
     return "01"
 
 
-def _moment(rng: Random, day: date) -> datetime:
+def moment(rng: Random, day: date) -> datetime:
+    """A moment of the working day that leaves room for a change on the same day."""
     return datetime.combine(day, time(8, 30)) + timedelta(seconds=int(rng.random() * 33000))

@@ -12,12 +12,18 @@ from datetime import date, datetime, time
 from random import Random
 from typing import Any, Protocol
 
+from mock_platforms.county.corrections import copy_of
 from mock_platforms.county.defects import HELD, LAWFUL, QUARANTINE
 from mock_platforms.county.departments import DAILY_FILE, REPORTING
 from mock_platforms.county.model import Inspection
-from mock_platforms.county.records import Maker, copy_of
+from mock_platforms.county.records import Maker
 
-_SUSPECTED: dict[str, Any] = {"subject_kind": "company", "kind": "不定向抽查", "publishable": True, "results": ("NO_ISSUE", "NO_ISSUE")}
+_SUSPECTED: dict[str, Any] = {
+    "subject_kind": "company",
+    "kind": "不定向抽查",
+    "publishable": True,
+    "results": ("NO_ISSUE", "NO_ISSUE"),
+}
 
 
 class Stage(Protocol):

@@ -7,16 +7,17 @@ should then hold (`expect`), files (`build`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from random import Random
 from typing import Any
 
 from mock_platforms.county import defects, stories
 from mock_platforms.county.codes import LAST_KNOWN_YEAR
+from mock_platforms.county.corrections import corrected
 from mock_platforms.county.credit_data import Credit
 from mock_platforms.county.departments import DAILY_FILE, DATABASE, DEPARTMENTS, HTTP, REPORTING
 from mock_platforms.county.model import Defect, Inspection
-from mock_platforms.county.records import Maker, corrected
+from mock_platforms.county.records import Maker
 from mock_platforms.county.registry import Registry
 from mock_platforms.county.subjects import draw
 
@@ -177,8 +178,3 @@ class World:
         """From 4 December on, 20 working days reach into a year whose holidays nobody has announced."""
         if entered and (day.year > LAST_KNOWN_YEAR or day >= date(LAST_KNOWN_YEAR, 12, 6)):
             self.note(day, entered[0], "finish_date", "due_in_unknown_year", "", defects.LAWFUL)
-
-
-def end_of(day: date) -> datetime:
-    """The last second of the day."""
-    return datetime.combine(day, datetime.max.time().replace(microsecond=0))
