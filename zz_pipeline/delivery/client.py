@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,20 +21,16 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from zz_pipeline.delivery import signing
+from zz_pipeline.delivery import answers, signing
 from zz_pipeline.delivery.cut import Cut, Holder, PlainConnection, SecureConnection
 from zz_pipeline.delivery.protocol import Clock, Reply, Transport
 from zz_pipeline.errors import ClockWrong, DeliveryError, OwnerGate, WrongPlatform
 from zz_pipeline.platforms import registry
-from zz_pipeline.platforms.wire import strict_json
 from zz_pipeline.settings import Credential, Department, PlatformSpec
 
-MOST_BYTES = 4_194_304  # of an answer
 SESSION_PATH = "/auth/session"
 _BUILT = 1_735_689_600.0  # 2025: a clock before it has lost its battery, the date in an answer's head proves less
-_BEIJING = timezone(timedelta(hours=8))
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_SESSION_REFUSALS = (401, 403, 413, 429, 503)  # the gateway refused the session call: the same would meet the push
 
 Observe = Callable[[Reply, str, str], None]
 
@@ -156,7 +150,7 @@ class Client:
         if method != "GET":
             return self.push(path, body or b"", self.department.key)
         reply = self._signed(method, path, query, b"", None)
-        if _code(reply) == "4015" and self.spec.sign == "S2":
+        if answers.code_of(reply) == "4015" and self.spec.sign == "S2":
             self.new_session()
             reply = self._signed(method, path, query, b"", None)
         return reply
@@ -230,9 +224,9 @@ class Client:
             return None
         asked = self._clock()
         reply = self._s1(signing.HMAC_SM3, "POST", SESSION_PATH, "", b"{}", None)
-        found = _session_of(reply)
+        found = answers.session_of(reply)
         if found is None:
-            return _no_session(reply)
+            return answers.no_session(reply)
         self._session, expires = found
         life = min(max(expires - asked, 0.0), 3600.0)
         # renewed ahead of its end, so that no batch meets an ending session
@@ -268,111 +262,10 @@ def exchange(
     target = f"{path}?{query}" if query else path
     try:
         with line.open(method, target, body, headers, latest) as response:
-            return _read(response, line, clock)
+            chunks = response.raw.stream(65_536, decode_content=False)
+            return answers.whole(response.status_code, response.headers, chunks, line.cut, clock)
     except (requests.RequestException, HTTPError, OSError) as error:
-        return _broken(error, line)
-
-
-def _read(response: requests.Response, line: Line, clock: Clock) -> Reply:
-    http = response.status_code
-    told: dict[str, Any] = {"http": http, "skew_seconds": _skew(response, clock), "retry_after": _wait(response)}
-    data = bytearray()
-    for chunk in response.raw.stream(65_536, decode_content=False):
-        data += chunk
-        if len(data) > MOST_BYTES:
-            return Reply(Transport.UNKNOWN, error="平台的回答超过 4 MiB，已放弃读取", **told)
-    if line.cut.fired:  # a body without length that we cut ourselves ends like a whole one
-        return Reply(Transport.UNKNOWN, error="平台在规定时间内没有答完", **told)
-    digest = signing.sm3_hex(bytes(data))
-    if 300 <= http < 400:
-        return Reply(Transport.UNKNOWN, error=f"平台返回跳转（HTTP {http}），未跟随", body_digest=digest, **told)
-    value, problem = _json(response, bytes(data))
-    return Reply(Transport.ANSWERED, json=value, body_digest=digest, error=problem, **told)
-
-
-def _json(response: requests.Response, data: bytes) -> tuple[Any, str]:
-    """The body's one JSON value, or None and why (Chinese)."""
-    if response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-        return None, "平台的回答带有未约定的压缩"
-    charset = _charset(response.headers.get("Content-Type", ""))
-    if charset not in ("", "utf-8", "utf8"):
-        return None, "平台的回答不是 UTF-8"
-    try:
-        return strict_json(data), ""
-    except ValueError:
-        return None, "平台的回答不是合格的 JSON"
-
-
-def _charset(content_type: str) -> str:
-    for part in content_type.split(";")[1:]:
-        name, _, value = part.partition("=")
-        if name.strip().lower() == "charset":
-            return value.strip().strip('"').lower()
-    return ""
-
-
-def _wait(response: requests.Response) -> float | None:
-    value = response.headers.get("Retry-After", "").strip()
-    return float(value) if value.isascii() and value.isdigit() and len(value) <= 9 else None
-
-
-def _skew(response: requests.Response, clock: Clock) -> float | None:
-    try:
-        return parsedate_to_datetime(response.headers["Date"]).timestamp() - clock()
-    except (KeyError, ValueError, TypeError, OverflowError):
-        return None
-
-
-def _broken(error: Exception, line: Line) -> Reply:
-    """A call without a whole answer: nothing has left, or nobody knows."""
-    cut, words = line.cut, _WORDS.get(type(error).__name__)
-    if not cut.left:
-        words = "已过发送时限" if cut.late else words or "连接没有建立"
-        return Reply(Transport.NO_CONNECT, error=f"{words}，请求没有发出")
-    words = "超过整次调用的时限" if cut.fired else words or "连接中断"
-    return Reply(Transport.UNKNOWN, error=f"{words}，不知道平台是否收到")
-
-
-_WORDS = {
-    "SSLError": "平台的 TLS 证书不可信或握手失败",
-    "ConnectTimeout": "连接平台超时",
-    "ReadTimeout": "等待平台回答超时",
-    "ReadTimeoutError": "读取平台回答超时",
-    "IncompleteRead": "平台的回答不完整",
-    "ProtocolError": "连接中断",
-    "ConnectionError": "连接失败",
-    "ChunkedEncodingError": "平台的回答不完整",
-}
-
-
-# ---------------------------------------------------------------- sessions
-
-
-def _code(reply: Reply) -> str:
-    code = reply.json.get("code") if isinstance(reply.json, dict) else None
-    return code if isinstance(code, str) else ""
-
-
-def _session_of(reply: Reply) -> tuple[str, float] | None:
-    """(secret, end as Unix seconds) of a session answer that holds both; None otherwise."""
-    if reply.transport is not Transport.ANSWERED or reply.http != 200 or _code(reply) != "200":
-        return None
-    data = reply.json.get("data")
-    secret, until = (data.get("session_secret"), data.get("expires_at")) if isinstance(data, dict) else (None, None)
-    if not isinstance(secret, str) or not secret or not secret.isascii() or not isinstance(until, str):
-        return None
-    try:
-        expires = datetime.strptime(until, "%Y-%m-%d %H:%M:%S").replace(tzinfo=_BEIJING)
-    except ValueError:
-        return None
-    return secret, expires.timestamp()
-
-
-def _no_session(reply: Reply) -> Reply:
-    """A refusal at the gateway holds for the push as well; anything else only says that the push has not left."""
-    if reply.transport is Transport.ANSWERED and reply.http in _SESSION_REFUSALS and _code(reply):
-        return reply
-    return replace(reply, transport=Transport.NO_CONNECT, json=None, error="没有取得会话密钥，请求没有发出；稍后再试")
+        return answers.broken(error, line.cut)
 
 
 # ---------------------------------------------------------------- identity
