@@ -312,11 +312,12 @@ def test_fault_35_a_record_in_another_departments_lane_is_not_claimed(ledger, se
     assert states(ledger) == {"READY": 1}
 
 
-def test_batch_numbers_of_a_department_and_day_count_on_and_never_repeat(ledger, settings):
-    accept_many(ledger, settings, "SCJG", 3)
+def test_batch_numbers_count_on_and_never_begin_below_the_second_of_the_day(ledger, settings):
+    accept_many(ledger, settings, "SCJG", 4)
     with take(ledger, settings.home / "locks", ENTRY, "SCJG", 1.8e9) as lane:
-        numbers = [claim(lane, desk(settings, batch_records=1), 1.8e9).claim.sent.number for _ in range(3)]
-    assert numbers == [f"D20270115-SCJG-{n:06d}" for n in (1, 2, 3)]
+        moments = (1.8e9, 1.8e9, 1.8e9 - 50, 1.8e9 + 10)  # 2027-01-15 16:00:00 in Beijing; once the clock is set back
+        numbers = [claim(lane, desk(settings, batch_records=1), now).claim.sent.number for now in moments]
+    assert numbers == [f"D20270115-SCJG-{57_600 + n:06d}" for n in (0, 1, 2, 10)]
 
 
 def test_a_claimed_wire_is_what_was_rendered_first_even_if_a_person_retries(ledger, settings):

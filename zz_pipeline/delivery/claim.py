@@ -203,7 +203,7 @@ def _rendered(conn: Connection, lane: Lane, desk: Desk, row: OutRow, now: float)
 
 def _frozen(conn: Connection, lane: Lane, desk: Desk, path: str, rows: Sequence[OutRow], now: float) -> Claim:
     day = datetime.fromtimestamp(now, desk.zone).replace(tzinfo=None)
-    number = desk.adapter.number(desk.department, day, _next(conn, f"batch:{lane.name}:{day:%Y%m%d}"))
+    number = desk.adapter.number(desk.department, day, _next(conn, f"batch:{lane.name}:{day:%Y%m%d}", day))
     body = desk.adapter.freeze(desk.department, number, path, tuple(row.seen() for row in rows))
     while len(body) > desk.spec.batch_bytes and len(rows) > 1:
         rows = rows[: len(rows) // 2]
@@ -226,14 +226,21 @@ def _frozen(conn: Connection, lane: Lane, desk: Desk, path: str, rows: Sequence[
     return _commit_intent(conn, lane, desk, new, rows, now)
 
 
-def _next(conn: Connection, name: str) -> int:
-    """The next number of a sequence, counted from 1."""
-    grown = update(sequence).where(sequence.c.name == name).values(value=sequence.c.value + 1)
-    value = conn.execute(grown.returning(sequence.c.value)).scalar()
-    if value is None:
-        conn.execute(insert(sequence).values(name=name, value=1))
-        return 1
-    return int(value)
+def _next(conn: Connection, name: str, now: datetime) -> int:
+    """The next number of a day's sequence, never below the second of the day (which five digits can hold).
+
+    So a ledger restored from a backup does not begin with numbers that the platform has seen: the clock went on.
+    """
+    second = (now.hour * 60 + now.minute) * 60 + now.second
+    value = case((sequence.c.value < second, second), else_=sequence.c.value + 1)
+    grown = conn.execute(
+        update(sequence).where(sequence.c.name == name).values(value=value).returning(sequence.c.value)
+    )
+    found = grown.scalar()
+    if found is not None:
+        return int(found)
+    conn.execute(insert(sequence).values(name=name, value=max(second, 1)))
+    return max(second, 1)
 
 
 def _commit_intent(
