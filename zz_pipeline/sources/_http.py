@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 import requests
+import urllib3
 
 from zz_pipeline.errors import SourceDown, SourceRefused
 
@@ -72,7 +73,7 @@ def _fetch(url: str, query: Mapping[str, str], read_seconds: float, deadline: fl
             requests.exceptions.MissingSchema,
         ) as e:
             raise SourceRefused("来源地址不是 http(s) 地址。请管理员核对部门目录里的 url 与 path。") from e
-        except (requests.RequestException, OSError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise SourceDown(f"接口连接不上或中途断开（{type(error).__name__}）。请核对对方服务，稍后重跑。") from error
 
 

@@ -25,7 +25,10 @@ def read_csv(dept: Department, name: str, content: bytes) -> Found:
     grid = Grid(rows, range(1, len(rows) + 1), [None] * len(rows))
     header = find_header(dept, grid)
     if header is None:
-        raise SourceRefused("前 30 行里找不到表头。请核对分隔符和表样，是否交错了文件。")
+        raise SourceRefused(
+            _other_encoding(content, dept.source.encoding)
+            or "前 30 行里找不到表头。请核对分隔符和表样，是否交错了文件。"
+        )
     found = read_grid(dept, grid, header, name)
     _check_widths(rows, header, found)
     return found
@@ -35,13 +38,12 @@ def _decode(content: bytes, encoding: str) -> str:
     if not encoding:
         raise ConfigError("部门目录里的 csv 来源没有写 encoding。请写明 gb18030 或 utf-8-sig。")
     utf8 = encoding.lower() in _UTF8_NAMES
-    if not utf8 and _is_utf8(content):
-        raise SourceRefused(f"文件是 UTF-8 编码，登记的是 {encoding}。请按登记的编码另存，或请管理员改登记。")
     try:
         text = content.decode("utf-8-sig" if utf8 else encoding)
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise SourceRefused(f"第 {line} 行不是 {encoding} 编码。请按登记的编码另存后重交。") from error
+        told = _other_encoding(content, encoding) or f"第 {line} 行不是 {encoding} 编码。请按登记的编码另存后重交。"
+        raise SourceRefused(told) from error
     if "\x00" in text:
         raise SourceRefused(
             f"第 {text[: text.index(chr(0))].count(chr(10)) + 1} 行含有空字符，文件已损坏。请重新导出。"
@@ -49,15 +51,15 @@ def _decode(content: bytes, encoding: str) -> str:
     return text
 
 
-def _is_utf8(content: bytes) -> bool:
-    """Whether the bytes are UTF-8 beyond ASCII; text in GB18030 practically never is."""
-    if content.isascii():
-        return False
+def _other_encoding(content: bytes, encoding: str) -> str:
+    """The likely reason why a file is unreadable in its declared encoding; "" if it is another one."""
+    if encoding.lower() in _UTF8_NAMES or content.isascii():
+        return ""
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        return False
-    return True
+        return ""
+    return f"文件是 UTF-8 编码，登记的是 {encoding}。请按登记的编码另存，或请管理员改登记。"
 
 
 def _rows(text: str, delimiter: str) -> list[list[str | None]]:
