@@ -9,10 +9,11 @@ import pytest
 from tests.delivery import contract_words as w
 from zz_pipeline.delivery.protocol import Effect, RenderContext
 from zz_pipeline.errors import NotRenderable
-from zz_pipeline.platforms.internet_supervision_wire import content_md5
+from zz_pipeline.platforms.internet_supervision_wire import FOLLOW_UPS, content_md5
 from zz_pipeline.platforms.registry import adapter
 from zz_pipeline.platforms.wire import QueryFailed
 from zz_pipeline.standard.results import FollowUps
+from zz_pipeline.standard.tables import RESULT_LABELS
 
 A = adapter("internet_supervision")
 NUMBER = "2026112200017"
@@ -96,6 +97,11 @@ def test_an_unsettled_or_unknown_follow_up_is_never_guessed(result, follow_up):
     ]
     with pytest.raises(NotRenderable, match="处理结果"):
         w.row(A, w.inspection(items=items))
+
+
+def test_the_default_map_is_the_one_the_county_starts_with():
+    shipped = FollowUps.load(Path(__file__).parents[2] / "config")
+    assert {key: shipped.of(key, w.NOW.date()) for key in RESULT_LABELS} == {"PENDING": None} | FOLLOW_UPS
 
 
 def test_the_countys_own_map_goes_before_the_standards_default(tmp_path):

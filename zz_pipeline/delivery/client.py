@@ -90,7 +90,8 @@ class Line:
         if prepared.path_url != target:
             raise ValueError("the address would not leave as it was signed")
         timeout = (self.spec.connect_seconds, self.spec.read_seconds)
-        with Cut(self.spec.call_seconds, latest) as self._holder.cut:
+        self._holder.cut = Cut(self.spec.call_seconds, latest)
+        with self._holder.cut:
             try:
                 verify: str | bool = self.spec.ca_file or True
                 response = self._http.send(

@@ -36,7 +36,10 @@ class Cut:
         self._timer.daemon = True
 
     def __enter__(self) -> Cut:
-        self._timer.start()
+        try:
+            self._timer.start()
+        except RuntimeError as error:  # no more threads: without a deadline nothing is sent
+            raise OSError("no thread for the deadline") from error
         return self
 
     def __exit__(
@@ -48,12 +51,18 @@ class Cut:
                 self._socket.close()
             self._socket = None
 
-    def watch(self, sock: socket.socket) -> None:
-        """Take a second handle on the connection: TLS takes the first one away."""
+    def watch(self, sock: socket.socket) -> socket.socket:
+        """Take a second handle on the connection, because TLS takes the first one away; returns the first."""
         with self._lock:
+            try:
+                second = sock.dup()
+            except OSError:  # no more file descriptors
+                sock.close()
+                raise
             if self._socket is not None:
                 self._socket.close()
-            self._socket = sock.dup()
+            self._socket = second
+        return sock
 
     def may_send(self) -> None:
         """Called when the connection stands, TLS included, before the first byte of the request; TooLate if it is."""
@@ -84,9 +93,7 @@ class PlainConnection(HTTPConnection):
         self._holder = holder
 
     def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        self._holder.cut.watch(sock)
-        return sock
+        return self._holder.cut.watch(super()._new_conn())
 
     def connect(self) -> None:
         """Connect, and look once more before the request leaves."""
@@ -102,9 +109,7 @@ class SecureConnection(HTTPSConnection):
         self._holder = holder
 
     def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        self._holder.cut.watch(sock)
-        return sock
+        return self._holder.cut.watch(super()._new_conn())
 
     def connect(self) -> None:
         """Connect, shake hands, and look once more before the request leaves."""
