@@ -22,7 +22,7 @@ RETURNED = dg.AssetKey(["quarantine", "returned"])
 
 
 def _all(context: dg.AssetExecutionContext, night: NightResource, step: str) -> "list[StepResult]":
-    from zz_pipeline.night import every_source
+    from zz_pipeline.course import every_source
 
     steps = night.night(run_of(context))
     return every_source(steps, step, days(context))

@@ -21,6 +21,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from expectations import conditions
 from expectations.catalogue import CHECKED, ERROR, RULE_SET, RULES
@@ -78,9 +79,75 @@ def check_table(
     frame = _frame(table, which, Setting(lists, department, day, now, frozenset(regions)))
     with _LOCK:
         breaches = list(run_suite(suite(which), frame))
-    verdicts = _verdicts(frame, which, breaches)
+    return _outcome(_verdicts(frame, which, breaches), _stats(which, breaches))
+
+
+def check_parts(
+    parts: Sequence[tuple[pa.Table, Department]],
+    kind: str,
+    *,
+    lists: Lists,
+    day: date,
+    now: datetime,
+    regions: Collection[str],
+) -> list[CheckOutcome | CheckError]:
+    """Check many senders' tables in one validation: GX costs by expectation, not by row, and a county has 25 senders.
+
+    One outcome or CheckError for each part, in order. If the common validation fails, each part is checked alone, so
+    that only the part that cannot be checked stops.
+    """
+    common: dict[str, Any] = {"lists": lists, "day": day, "now": now, "regions": regions}
+    which = Kind(kind)
+    frames: list[pd.DataFrame | CheckError] = []
+    for table, department in parts:
+        try:
+            frames.append(_frame(table, which, Setting(lists, department, day, now, frozenset(regions))))
+        except CheckError as error:
+            frames.append(error)
+    try:
+        return _together(frames, which)
+    except CheckError:
+        return [_alone(table, department, kind, common) for table, department in parts]
+
+
+def _together(frames: Sequence[pd.DataFrame | CheckError], kind: Kind) -> list[CheckOutcome | CheckError]:
+    good = [f for f in frames if isinstance(f, pd.DataFrame) and len(f)]
+    breaches: list[_Breach] = []
+    if good:
+        whole = pd.concat(good, ignore_index=True)
+        with _LOCK:
+            breaches = list(run_suite(suite(kind), whole))
+        verdicts = _verdicts(whole, kind, breaches)
+    else:
+        verdicts = VERDICTS.empty_table()
+    stats, start = _stats(kind, breaches), 0
+    outcomes: list[CheckOutcome | CheckError] = []
+    for frame in frames:
+        if isinstance(frame, CheckError):
+            outcomes.append(frame)
+            continue
+        outcomes.append(_outcome(_slice(verdicts, start, start + len(frame)), stats))
+        start += len(frame)
+    return outcomes
+
+
+def _alone(table: pa.Table, department: Department, kind: str, common: dict[str, Any]) -> CheckOutcome | CheckError:
+    try:
+        return check_table(table, kind, department=department, **common)
+    except CheckError as error:
+        return error
+
+
+def _slice(verdicts: pa.Table, start: int, end: int) -> pa.Table:
+    """The verdicts on rows [start, end), counted from `start`."""
+    rows = verdicts.column("row")
+    mine = verdicts.filter(pc.and_(pc.greater_equal(rows, start), pc.less(rows, end)))
+    return mine.set_column(0, VERDICTS.field("row"), pc.subtract(mine.column("row"), start))
+
+
+def _outcome(verdicts: pa.Table, stats: tuple[RuleStat, ...]) -> CheckOutcome:
     failed = ERROR in verdicts.column("severity").to_pylist()
-    return CheckOutcome("failed" if failed else "passed", verdicts, _stats(which, breaches), RULE_SET)
+    return CheckOutcome("failed" if failed else "passed", verdicts, stats, RULE_SET)
 
 
 def rules_of(kind: Kind) -> list[str]:

@@ -10,10 +10,11 @@ from datetime import date
 from typing import Any
 
 from zz_pipeline import quality, standardize
-from zz_pipeline.errors import ZzError
+from zz_pipeline.course import NightResult, Progress, send, take_in
+from zz_pipeline.errors import CheckError, ZzError
 from zz_pipeline.ledger import intake, versions
 from zz_pipeline.ledger.payload import contents
-from zz_pipeline.night import Night, NightResult, Progress, send, take_in
+from zz_pipeline.night import Night
 from zz_pipeline.reports.balance import Balance
 from zz_pipeline.sources import Window, read_source
 from zz_pipeline.standard.tables import Kind
@@ -53,7 +54,10 @@ def _preview_one(night: Night, dept: str, day: date, seen: dict[str, str]) -> di
     try:
         raw = read_source(spec, night.settings, Window(day, since, until), intake.known_files(night.ledger, dept))
         batch = standardize.standardize(raw, spec, night.book, night.lists, night.settings.county.code)
-        split = quality.split(batch, night.judge(batch, dept, str(Kind.INSPECTION), day))
+        outcome = night.judge([(batch, dept)], Kind.INSPECTION, day)[0]
+        if isinstance(outcome, CheckError):
+            raise outcome
+        split = quality.split(batch, outcome)
     except ZzError as error:
         return row | {"note": str(error)}
     row |= {"pulled": batch.units, "quarantined": split.quarantined_units}

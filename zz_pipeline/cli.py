@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -65,7 +65,7 @@ def init(folder: Annotated[Path, typer.Argument(help="要生成配置的目录�
 @app.command()
 def sync(day: Day = "", as_json: Json = False) -> None:
     """运行一夜：读取、检查、入库、报送、核对、平衡、出日报。"""
-    from zz_pipeline.night import whole_night
+    from zz_pipeline.course import whole_night
 
     with opened() as night, _progress(as_json) as progress:
         result = whole_night(night, _day(night, day), progress)
@@ -90,7 +90,7 @@ def backfill(
             return
         done = run(night, days, progress)
     shown = {"days": [b.as_dict() for b in done], "balanced": all(b.balanced for b in done)}
-    _show(shown, as_json, lambda: [_balance_table(b) for b in done])
+    _show(shown, as_json, lambda: _each(done, _balance_table))
     raise typer.Exit(max(_code(b) for b in done))
 
 
@@ -131,7 +131,7 @@ def reconcile_command(day: Day = "", as_json: Json = False) -> None:
         when = _day(night, day)
         found = {t.name: night.reconcile(t.name, when) for t in night.targets}
     shown = {n: {"state": r.state, "counts": r.counts, "text": r.text} for n, r in found.items()}
-    _show(shown, as_json, lambda: [out.print(f"{n}：{r.text or '一致'}") for n, r in found.items()])
+    _show(shown, as_json, lambda: _each(found.items(), lambda p: out.print(f"{p[0]}：{p[1].text or '一致'}")))
     raise typer.Exit(0 if all(r.state == "OK" for r in found.values()) else 3)
 
 
@@ -143,7 +143,7 @@ def doctor(as_json: Json = False) -> None:
     found = examine()
     bad = [f for f in found if not f.ok]
     shown = {"ok": not bad, "findings": [f.as_dict() for f in found]}
-    _show(shown, as_json, lambda: [out.print(f"{'✓' if f.ok else '✗'} {f.what}：{f.text}") for f in found])
+    _show(shown, as_json, lambda: _each(found, lambda f: out.print(f"{'✓' if f.ok else '✗'} {f.what}：{f.text}")))
     raise typer.Exit(2 if bad else 0)
 
 
@@ -206,6 +206,11 @@ def _finish(found: Balance, as_json: bool, more: dict[str, Any]) -> None:
         if more.get("report"):
             out.print(f"日报：{more['report']}", soft_wrap=True)
     raise typer.Exit(_code(found))
+
+
+def _each(values: Iterable[Any], show: Callable[[Any], None]) -> None:
+    for value in values:
+        show(value)
 
 
 def _show(value: Any, as_json: bool, table: Callable[[], Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import make_url
@@ -50,10 +51,10 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     yield _try("业务数据库", lambda: Ledger(settings.ledger_url).migrate())
     for department in settings.departments.values():
         if department.source.kind != "none":
-            yield _try(f"{department.short} 凭证", lambda d=department: _credentials(settings, d))
-            yield _try(f"{department.short} 来源", lambda d=department: _source(settings, d))
+            yield _try(f"{department.short} 凭证", partial(_credentials, settings, department))
+            yield _try(f"{department.short} 来源", partial(_source, settings, department))
     for name, spec in settings.platforms.items():
-        yield _try(f"{spec.label} 地址", lambda n=name: _platform(settings, n))
+        yield _try(f"{spec.label} 地址", partial(_platform, settings, name))
 
 
 def _try(what: str, look: Callable[[], object]) -> Finding:

@@ -1,7 +1,7 @@
-"""A night's steps, for the CLI and the Dagster assets alike: pull, standardize, check, accept, deliver, reconcile, report.
+"""A night's steps, for the CLI and the Dagster assets alike: pull, standardize, check, accept, deliver, reconcile.
 
-Belongs here: the order of steps, what is handed from one to the next, and that one department's failure is its own.
-Must not: knowledge of a step's subject; Dagster; printing.
+Belongs here: what one step does to one source, what it hands to the next, that one department's failure is its own.
+Must not: the order of steps (that is `course`), knowledge of a step's subject, Dagster, printing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from zz_pipeline import quality, standardize
 from zz_pipeline.delivery.client import Client
 from zz_pipeline.delivery.deliver import DeliveryResult, deliver
-from zz_pipeline.errors import ZzError
+from zz_pipeline.errors import CheckError, ZzError
 from zz_pipeline.handover import Checked, Desk, Raw
 from zz_pipeline.ledger import accept as acceptance
 from zz_pipeline.ledger import intake, repairs, versions
@@ -28,7 +28,6 @@ from zz_pipeline.ledger.quarantine import Entry
 from zz_pipeline.quality import CheckOutcome
 from zz_pipeline.reconcile import ReconcileResult, reconcile
 from zz_pipeline.reports.balance import Balance, balance
-from zz_pipeline.reports.day import write_day_report
 from zz_pipeline.settings import Settings
 from zz_pipeline.sources import RawBatch, Window, credit, read_source
 from zz_pipeline.sources.base import refuse_emptied
@@ -154,9 +153,19 @@ class Night:
         """Native columns → the standard table and its issues."""
         return self._step(dept, kind, day, self._standardize)
 
-    def check(self, dept: str, kind: Kind, day: date) -> StepResult:
-        """Run the rules over a standard table and split it."""
-        return self._step(dept, kind, day, self._check)
+    def check(self, kind: Kind, day: date, sources: Sequence[str]) -> list[StepResult]:
+        """Run the rules over the standard tables of many sources in one validation, and split each."""
+        desks = [self._desk(dept, str(kind), day) for dept in sources]
+        waiting = [(desk, raw, batch) for desk in desks if (raw := desk.raw()) and (batch := desk.standard())]
+        outcomes = self.judge([(batch, desk.dept) for desk, _, batch in waiting], kind, day)
+        results = []
+        for (desk, raw, batch), outcome in zip(waiting, outcomes, strict=True):
+            try:
+                results.append(self._split(desk, batch, outcome))
+            except Exception as error:
+                desk.clear()
+                results.append(self._failed(raw.frame.number, desk.dept, desk.kind, error))
+        return results
 
     def accept(self, dept: str, kind: Kind, day: date) -> StepResult:
         """Write what passed as versions, keep what did not, and move the watermark: one transaction."""
@@ -185,11 +194,9 @@ class Night:
         counts = {"记录数": batch.units, "标准行": batch.table.num_rows, "疑问": batch.issues.num_rows}
         return StepResult(desk.dept, desk.kind, "OK", {**counts, "跳过": dict(batch.skipped)})
 
-    def _check(self, desk: Desk, raw: Raw) -> StepResult:
-        batch = desk.standard()
-        if batch is None:
-            return StepResult(desk.dept, desk.kind, "SKIPPED")
-        outcome = self.judge(batch, desk.dept, desk.kind, desk.day)
+    def _split(self, desk: Desk, batch: StandardBatch, outcome: CheckOutcome | CheckError) -> StepResult:
+        if isinstance(outcome, CheckError):
+            raise outcome
         split = quality.split(batch, outcome)
         desk.put_checked(Checked(split.accepted, split.quarantined, split.warnings, outcome.rule_set))
         rules: dict[str, int] = {}
@@ -199,14 +206,20 @@ class Night:
         counts = {"退回记录": split.quarantined_units, "警告": len(split.warnings), "按规则": rules}
         return StepResult(desk.dept, desk.kind, "OK", counts, share=share)
 
-    def judge(self, batch: StandardBatch, dept: str, kind: str, day: date) -> CheckOutcome:
-        """What the rules say of a standard batch; notices of repair have no rules of their own."""
-        if kind == Kind.REPAIR or batch.table.num_rows == 0:
-            return quality.nothing_to_check()
-        owner = self.settings.departments[self._owner(dept)]
-        check = quality.load_checker()
-        known = {"lists": self.lists, "regions": self.book.uscc_regions}
-        return check(batch.table, kind, department=owner, day=day, now=self.now(), **known)
+    def judge(
+        self, batches: Sequence[tuple[StandardBatch, str]], kind: Kind, day: date
+    ) -> list[CheckOutcome | CheckError]:
+        """What the rules say of standard batches, one outcome or error each; empty ones need no rules."""
+        todo = [n for n, (batch, _) in enumerate(batches) if batch.table.num_rows]
+        outcomes: list[CheckOutcome | CheckError] = [quality.nothing_to_check() for _ in batches]
+        if todo:
+            owners = self.settings.departments
+            parts = [(batches[n][0].table, owners[self._owner(batches[n][1])]) for n in todo]
+            check = quality.load_checker()
+            found = check(parts, str(kind), lists=self.lists, day=day, now=self.now(), regions=self.book.uscc_regions)
+            for n, outcome in zip(todo, found, strict=True):
+                outcomes[n] = outcome
+        return outcomes
 
     def _accept(self, desk: Desk, raw: Raw) -> StepResult:
         batch, checked = desk.standard(), desk.checked()
@@ -297,74 +310,3 @@ class Night:
             said = f"{self._name(dept)}处理时出现程序错误（{type(error).__name__}），本部门当日数据未处理，下次运行会重读。请联系技术人员。"
         intake.fail(self.ledger, number, said, self.clock())
         return StepResult(dept, kind, "FAILED", error=said)
-
-
-def every_source(night: Night, step: str, days: Sequence[date]) -> list[StepResult]:
-    """One step over all sources, days oldest first; ratings and repairs come after the departments of their day."""
-    work: Callable[[str, Kind, date], StepResult] = getattr(night, step)
-    results = []
-    for day in days:
-        results += [work(dept, Kind.INSPECTION, day) for dept in night.reporting]
-        results += [work(CREDIT, kind, day) for kind in (Kind.RATING, Kind.REPAIR)]
-    return [r for r in results if r.state != "SKIPPED"]
-
-
-@dataclass(slots=True)
-class NightResult:
-    """A whole night: what each step did, and the balance at its end."""
-
-    day: date
-    steps: list[StepResult] = field(default_factory=list)
-    deliveries: dict[str, DeliveryResult] = field(default_factory=dict)
-    reconciled: dict[str, ReconcileResult] = field(default_factory=dict)
-    balance: Balance | None = None
-    report: str = ""
-
-    @property
-    def failed(self) -> list[StepResult]:
-        """Sources that failed in some step."""
-        return [s for s in self.steps if s.state == "FAILED"]
-
-    def balanced_or_fail(self) -> Balance:
-        """The balance; ZzError if the night ended before it was counted."""
-        if self.balance is None:
-            raise ZzError("这一夜没有走到平衡一步，请重新运行 zz sync。")
-        return self.balance
-
-
-Progress = Callable[[str, int, int], None]
-
-
-def take_in(night: Night, day: date, progress: Progress, departments: Sequence[str] | None = None) -> list[StepResult]:
-    """Pull, standardize, check and accept one day; all departments, or those named (then without the credit source)."""
-    keys = list(departments or night.reporting)
-    total = len(keys)
-    results = []
-    for n, dept in enumerate(keys, 1):
-        results.append(night.pull(dept, day))
-        results += [getattr(night, step)(dept, Kind.INSPECTION, day) for step in ("standardize", "check", "accept")]
-        progress(f"读取 {day}", n, total)
-    for kind in (Kind.RATING, Kind.REPAIR) if departments is None else ():
-        results.append(night.pull_credit(kind, day))
-        results += [getattr(night, step)(CREDIT, kind, day) for step in ("standardize", "check", "accept")]
-    return [r for r in results if r.state != "SKIPPED"]
-
-
-def whole_night(night: Night, day: date, progress: Progress = lambda *_: None) -> NightResult:
-    """One day through every step, without Dagster. The caller looks at `balance`."""
-    result = NightResult(day, take_in(night, day, progress))
-    send(night, [day], result, progress)
-    return result
-
-
-def send(night: Night, days: Sequence[date], result: NightResult, progress: Progress) -> None:
-    """Deliver to every platform, the entry platform first, then reconcile, balance and report the given days."""
-    names = [t.name for t in night.targets]
-    for n, name in enumerate(names, 1):
-        result.deliveries[name] = night.deliver(name)
-        progress("报送", n, len(names))
-    for day in days:
-        for name in names:
-            result.reconciled[name] = night.reconcile(name, day)
-        result.balance = night.balance(day)
-        result.report = str(write_day_report(night, day))

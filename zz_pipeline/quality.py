@@ -107,7 +107,7 @@ def nothing_to_check() -> CheckOutcome:
     return CheckOutcome("passed", VERDICTS.empty_table(), (), "none")
 
 
-def load_checker() -> Callable[..., CheckOutcome]:
+def load_checker() -> Callable[..., list[CheckOutcome | CheckError]]:
     """The installed checker (entry point `zz_pipeline.checker` / `default`); ConfigError if there is not exactly one."""
     found = tuple(entry_points(group=CHECKER_GROUP, name=CHECKER_NAME))
     if len({point.value for point in found}) != 1:
@@ -115,7 +115,7 @@ def load_checker() -> Callable[..., CheckOutcome]:
             f"应安装且只安装一个质量检查组件（入口点 {CHECKER_GROUP} 的 {CHECKER_NAME}），现在找到 {len(found)} 个。"
             "请在项目目录重新执行安装；没有质量检查，任何记录都不会报送。"
         )
-    return cast("Callable[..., CheckOutcome]", found[0].load())
+    return cast("Callable[..., list[CheckOutcome | CheckError]]", found[0].load())
 
 
 def units(table: pa.Table) -> list[str]:

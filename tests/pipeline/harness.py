@@ -23,9 +23,10 @@ from sqlalchemy import select
 from mock_platforms.county.build import County
 from mock_platforms.county.serve_http import HttpSources
 from mock_platforms.run import Mocks
+from zz_pipeline.course import NightResult, whole_night
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import quarantine
-from zz_pipeline.night import Night, NightResult, whole_night
+from zz_pipeline.night import Night
 from zz_pipeline.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +35,14 @@ PLATFORMS = ("double_random", "internet_supervision", "publicity")
 # Quick clocks: the mocks' late effects are switched on by fault rules only, so a short quiet window is honest here.
 QUICK = {"quiet_seconds": 1.0, "late_effect_seconds": 0.5, "poll_first_seconds": 0.2, "night_wait_seconds": 40.0}
 # What depends on the moment or the count of a run and not on what the departments said.
-STATES = {"STORED": "PRESENT", "PUBLIC": "PRESENT", "i": "PRESENT", "u": "PRESENT", "STOPPED": "WITHDRAWN", "d": "WITHDRAWN"}
+STATES = {
+    "STORED": "PRESENT",
+    "PUBLIC": "PRESENT",
+    "i": "PRESENT",
+    "u": "PRESENT",
+    "STOPPED": "WITHDRAWN",
+    "d": "WITHDRAWN",
+}
 RUN_DEPENDENT = {"version", "submitted_date", "publicFrom", "cd_time", "cd_operation"}
 
 
@@ -83,7 +91,14 @@ class Town:
 
 @contextmanager
 def town(
-    folder: Path, *, seed: int = 7, days: int = 1, scale: float = 0.3, last: date = LAST, config: Path | None = None, env: dict[str, str] | None = None
+    folder: Path,
+    *,
+    seed: int = 7,
+    days: int = 1,
+    scale: float = 0.3,
+    last: date = LAST,
+    config: Path | None = None,
+    env: dict[str, str] | None = None,
 ) -> Iterator[Town]:
     """Stage a county on free ports; everything has ended when the block ends. No day is applied yet."""
     county = County.create(folder / "home", last, days, seed, scale)
@@ -92,7 +107,9 @@ def town(
         shutil.copytree(ROOT / "config", config)
     quicken(config)
     with ExitStack() as stack:
-        mocks = stack.enter_context(Mocks(folder / "platforms", county.dir / "credentials.json", county.dir / "credit", 0.2))
+        mocks = stack.enter_context(
+            Mocks(folder / "platforms", county.dir / "credentials.json", county.dir / "credit", 0.2)
+        )
         sources = stack.enter_context(HttpSources(county.dir))
         found = {"ZZ_HOME": str(county.dir), "ZZ_CONFIG": str(config), "DAGSTER_DISABLE_TELEMETRY": "1"}
         found |= {f"ZZ_URL_{name.upper()}": url for name, url in mocks.urls.items() if name != "control"}
@@ -141,12 +158,10 @@ def plain(record: dict[str, Any]) -> dict[str, Any]:
         if name in RUN_DEPENDENT or value in ("", None):
             continue
         if name == "details":
-            value = sorted((tuple(sorted((k, v) for k, v in d.items() if k != "seqno" and v != "")) for d in value))
+            value = sorted(tuple(sorted((k, v) for k, v in d.items() if k != "seqno" and v != "")) for d in value)
         elif name == "inspectors":
             value = sorted((i["certNo"], i["name"]) for i in value)
-        elif name == "check_personnel":
-            value = sorted(value.split(","))
-        elif name == "check_personnel_code":
+        elif name == "check_personnel" or name == "check_personnel_code":
             value = sorted(value.split(","))
         out[name] = value
     return out
@@ -158,7 +173,9 @@ def compare(mocks: Mocks, expected: dict[str, dict[str, Any]]) -> list[str]:
     for platform in PLATFORMS:
         have, want = held(mocks, platform), wanted(expected[platform])
         problems += [f"{platform} lacks {k} ({want[k]['state']})" for k in sorted(want.keys() - have.keys())]
-        problems += [f"{platform} holds {k} ({have[k]['state']}) unexpectedly" for k in sorted(have.keys() - want.keys())]
+        problems += [
+            f"{platform} holds {k} ({have[k]['state']}) unexpectedly" for k in sorted(have.keys() - want.keys())
+        ]
         for key in sorted(want.keys() & have.keys()):
             if have[key] != want[key]:
                 problems.append(f"{platform} {key}: {_difference(have[key], want[key])}")
@@ -169,7 +186,9 @@ def _difference(have: dict[str, Any], want: dict[str, Any]) -> str:
     if have.get("state") != want.get("state") or have.get("department") != want.get("department"):
         return f"have {have.get('state')}/{have.get('department')}, want {want.get('state')}/{want.get('department')}"
     a, b = have.get("content", {}), want.get("content", {})
-    return "; ".join(f"{k}: have {a.get(k)!r}, want {b.get(k)!r}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k))
+    return "; ".join(
+        f"{k}: have {a.get(k)!r}, want {b.get(k)!r}" for k in sorted(a.keys() | b.keys()) if a.get(k) != b.get(k)
+    )
 
 
 def returned(town: Town, severity: str = "ERROR") -> dict[tuple[str, str, str], set[str]]:

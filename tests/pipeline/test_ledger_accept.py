@@ -37,11 +37,15 @@ def decide(kind, payload, platform, facts):
 
 
 def record(key, text="甲", changed="2026-11-20 10:00:00", **more):
-    return content(key, {"kind": "inspection", "record_key": key, "record_no": key, "text": text, **more}, changed, "a.xlsx", 3)
+    return content(
+        key, {"kind": "inspection", "record_key": key, "record_no": key, "text": text, **more}, changed, "a.xlsx", 3
+    )
 
 
 def entry(unit, severity="ERROR", rule="INS-003"):
-    return Entry(unit, unit, "a.xlsx", 4, rule, "uscc", "9161…", "统一社会信用代码校验位不对，请核对营业执照。", severity)
+    return Entry(
+        unit, unit, "a.xlsx", 4, rule, "uscc", "9161…", "统一社会信用代码校验位不对，请核对营业执照。", severity
+    )
 
 
 def put(ledger, records, entries=(), day=DAY, kind="inspection", dept="SCJG", now=1000.0):
@@ -50,6 +54,10 @@ def put(ledger, records, entries=(), day=DAY, kind="inspection", dept="SCJG", no
     pulled = len(records) + len({e.unit for e in entries if e.severity == "ERROR"})
     source = versions.Source(number, kind, dept, dept, day, until, "rules", pulled, pulled)
     return accept.accept(ledger, source, records, list(entries), TARGETS, decide, now=now, zone_offset=28800.0)
+
+
+def moment(day):
+    return dt.datetime.combine(dt.date(2026, 11, day), dt.time())
 
 
 @pytest.fixture
@@ -97,9 +105,19 @@ def test_a_correction_leaves_alone_what_may_have_arrived(ledger):
 def test_an_older_state_after_a_newer_one_is_returned_and_not_accepted(ledger):
     put(ledger, [record("A", changed="2026-11-20 10:00:00")])
     done = put(ledger, [record("A", "旧", "2026-11-19 10:00:00")], day=DAY + dt.timedelta(days=1))
-    assert (done.accepted, done.quarantined, done.stale) == (0, 1, 1)
+    assert (done.accepted, done.quarantined, done.found_here) == (0, 1, 1)
     with ledger.read() as conn:
         assert conn.scalar(select(quarantine.c.rule)) == "INS-043"
+
+
+def test_the_same_check_under_another_number_is_returned_and_names_the_first(ledger):
+    put(ledger, [record("A", subject="同一家")])
+    done = put(ledger, [record("B", subject="同一家")], day=DAY + dt.timedelta(days=1))
+    assert (done.accepted, done.quarantined) == (0, 1)
+    with ledger.read() as conn:
+        found = conn.execute(select(quarantine)).one()
+    assert (found.rule, found.unit) == ("INS-031", "B")
+    assert "A" in found.message
 
 
 def test_a_returned_record_is_settled_by_its_corrected_successor(ledger):
@@ -121,7 +139,7 @@ def test_the_watermark_moves_only_when_the_reading_was_accepted(ledger):
     intake.fail(ledger, number, "连不上", 2.0)
     later = DAY + dt.timedelta(days=1)
     put(ledger, [], day=DAY)
-    assert intake.window(ledger, "SCJG", "inspection", later)[0] == dt.datetime(2026, 11, 21)
+    assert intake.window(ledger, "SCJG", "inspection", later)[0] == moment(21)
     with ledger.read() as conn:
         assert conn.scalar(select(watermark.c.until)) == "2026-11-21 00:00:00"
 
@@ -129,13 +147,13 @@ def test_the_watermark_moves_only_when_the_reading_was_accepted(ledger):
 def test_after_nights_without_a_reading_the_window_starts_where_the_last_one_ended(ledger):
     put(ledger, [record("A")])
     since, until = intake.window(ledger, "SCJG", "inspection", DAY + dt.timedelta(days=4))
-    assert (since, until) == (dt.datetime(2026, 11, 21), dt.datetime(2026, 11, 25))
+    assert (since, until) == (moment(21), moment(25))
 
 
 def test_a_backfill_of_an_old_day_reads_that_day_only_and_never_moves_the_watermark_back(ledger):
     put(ledger, [record("A")])
     old = DAY - dt.timedelta(days=9)
-    assert intake.window(ledger, "SCJG", "inspection", old) == (dt.datetime(2026, 11, 11), dt.datetime(2026, 11, 12))
+    assert intake.window(ledger, "SCJG", "inspection", old) == (moment(11), moment(12))
     put(ledger, [record("Z")], day=old)
     with ledger.read() as conn:
         assert conn.scalar(select(watermark.c.until)) == "2026-11-21 00:00:00"

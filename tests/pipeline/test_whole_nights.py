@@ -84,9 +84,15 @@ def test_the_audit_chain_of_the_nights_is_whole(three_nights):
 
 def test_the_same_night_again_sends_no_record(three_nights):
     town, nights = three_nights
-    before = {p: len([e for e in town.mocks.wire(p) if e["method"] == "POST" and e.get("record_keys")]) for p in harness.PLATFORMS}
+    before = {
+        p: len([e for e in town.mocks.wire(p) if e["method"] == "POST" and e.get("record_keys")])
+        for p in harness.PLATFORMS
+    }
     again = town.night(nights[-1][0])
-    after = {p: len([e for e in town.mocks.wire(p) if e["method"] == "POST" and e.get("record_keys")]) for p in harness.PLATFORMS}
+    after = {
+        p: len([e for e in town.mocks.wire(p) if e["method"] == "POST" and e.get("record_keys")])
+        for p in harness.PLATFORMS
+    }
     assert before == after
     assert again.balance.balanced
     assert again.balance.totals() == nights[-1][1].balance.totals()

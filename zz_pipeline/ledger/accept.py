@@ -29,7 +29,7 @@ from zz_pipeline.ledger.versions import (
     write_versions,
 )
 
-STALE = "INS-043"
+STALE, TWIN = "INS-043", "INS-031"
 # 不予公示理由 by reason code; the texts go to ① (standard 3.4).
 STOPPED = {
     "REPAIRED": "信用修复",
@@ -43,13 +43,13 @@ STOPPED = {
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Counts of one intake in records; `stale` are among the quarantined."""
+    """Counts of one intake in records; `found_here` (INS-031, INS-043) are among the quarantined."""
 
     unchanged: int = 0
     accepted: int = 0
     accepted_before: int = 0
     quarantined: int = 0
-    stale: int = 0
+    found_here: int = 0
 
 
 def accept(
@@ -69,16 +69,16 @@ def accept(
         records = _barred(conn, source.kind, records)
         heads = heads_of(conn, source.kind, [r.record_key for r in records])
         fresh, same, stale = _compare(records, heads)
+        fresh, twins = _twins(conn, source, fresh, heads)
         before = _accepted_in(conn, source, same)
         changes = [Change(r) for r in fresh]
         write_versions(conn, source, changes, heads, platforms, decide, now=now, zone_offset=zone_offset)
-        kept = [*entries, *(_stale_entry(source, r, heads[r.record_key]) for r in stale)]
+        found = [*(_stale_entry(r, heads[r.record_key]) for r in stale), *(_twin_entry(r, other) for r, other in twins)]
+        kept = [*entries, *found]
         units = {e.unit for e in kept if e.severity == "ERROR"}
-        settle(
-            conn, source.dept, source.kind, [r.payload.get("record_no") or r.record_key for r in (*fresh, *same)], now
-        )
+        settle(conn, source.dept, source.kind, [r.record_key for r in (*fresh, *same)], now)
         reopen(conn, source.intake_id, source.day, source.dept, source.kind, kept, now)
-        result = Accepted(len(same) - before, len(fresh), before, len(units), len(stale))
+        result = Accepted(len(same) - before, len(fresh), before, len(units), len(found))
         _close(conn, source, result, now)
     return result
 
@@ -136,9 +136,41 @@ def _accepted_in(conn: Connection, source: Source, same: Sequence[Content]) -> i
     return count
 
 
-def _stale_entry(source: Source, record: Content, head: Any) -> Entry:
+def _twins(
+    conn: Connection, source: Source, fresh: Sequence[Content], heads: Mapping[str, Any]
+) -> tuple[list[Content], list[tuple[Content, str]]]:
+    """(records that are new, records whose content this department handed in before under another number)."""
+    if source.kind != "inspection":
+        return list(fresh), []
+    unknown = [r for r in fresh if r.record_key not in heads]
+    known: dict[str, str] = {}
+    for part in chunks([r.twin for r in unknown]):
+        query = select(record_head.c.twin, record_head.c.record_key).where(record_head.c.kind == source.kind)
+        query = query.where(record_head.c.owner_dept == source.owner, record_head.c.twin.in_(part))
+        known |= {row.twin: row.record_key for row in conn.execute(query)}
+    twins = [(r, known[r.twin]) for r in unknown if r.twin in known]
+    held = {r.record_key for r, _ in twins}
+    return [r for r in fresh if r.record_key not in held], twins
+
+
+def _twin_entry(record: Content, other: str) -> Entry:
+    number = str(record.payload.get("record_no") or record.record_key)
     return Entry(
-        unit=str(record.payload.get("record_no") or record.record_key),
+        unit=record.record_key,
+        record_key=record.record_key,
+        source_file=record.source_file or "",
+        source_row=record.source_row or 0,
+        rule=TWIN,
+        field="record_no",
+        value=number,
+        message=f"编号 {number} 的内容与以前交来的 {other} 完全相同，疑为重复上报，未采用。如确是另一次检查，请补充能区分的内容；如是换号，请改回原编号。",
+        severity="ERROR",
+    )
+
+
+def _stale_entry(record: Content, head: Any) -> Entry:
+    return Entry(
+        unit=record.record_key,
         record_key=record.record_key,
         source_file=record.source_file or "",
         source_row=record.source_row or 0,

@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 from zz_pipeline.standard.canonical import canonical_json, sm3_hex
 from zz_pipeline.standard.tables import RESULT_LABELS, TABLES, Kind, Scope
 
+# What tells a check from the same check handed in again under another number: neither the number nor the typing-in does.
+_NUMBER_AND_ENTRY = ("record_key", "record_no", "entered_by", "entered_at", "publishable", "not_publish_reason")
 _ORDER = {key: n for n, key in enumerate(RESULT_LABELS)}
 
 
@@ -28,6 +30,11 @@ class Content:
     changed_at: str | None
     source_file: str | None
     source_row: int | None
+
+    @property
+    def twin(self) -> str:
+        """Digest of the content without its number: equal for one check that was handed in under two numbers."""
+        return sm3_hex(canonical_json({k: v for k, v in self.payload.items() if k not in _NUMBER_AND_ENTRY}))
 
     @property
     def body(self) -> bytes:

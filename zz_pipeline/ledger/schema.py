@@ -66,6 +66,8 @@ record_head = _table(
     Column("changed_at", String(19)),
     Column("owner_dept", DEPT, nullable=False),
     Column("withdrawn", Boolean, nullable=False, default=False),
+    Column("twin", DIGEST, nullable=False),  # digest of the content without its number: INS-031
+    Index("record_head_twin", "owner_dept", "twin"),
 )
 
 refused_input = _table(

@@ -200,7 +200,7 @@ def _move_heads(conn: Connection, source: Source, changes: Sequence[Change], hea
     new = []
     for change in changes:
         c, head = change.content, heads.get(change.content.record_key)
-        row = {"digest": c.digest, "changed_at": c.changed_at, "withdrawn": change.op == "WITHDRAW"}
+        row = {"digest": c.digest, "changed_at": c.changed_at, "twin": c.twin, "withdrawn": change.op == "WITHDRAW"}
         if head is None:
             new.append(
                 {"kind": source.kind, "record_key": c.record_key, "version": 1, "owner_dept": source.owner, **row}

@@ -20,7 +20,12 @@ def returned_by_rule(ledger: Ledger, day: date) -> dict[str, int]:
     where = (
         (quarantine.c.day == day.isoformat()) & quarantine.c.settled_at.is_(None) & (quarantine.c.severity == "ERROR")
     )
-    query = select(quarantine.c.rule, func.count().label("n")).where(where).group_by(quarantine.c.rule).order_by(quarantine.c.rule)
+    query = (
+        select(quarantine.c.rule, func.count().label("n"))
+        .where(where)
+        .group_by(quarantine.c.rule)
+        .order_by(quarantine.c.rule)
+    )
     with ledger.read() as conn:
         return {row.rule: row.n for row in conn.execute(query)}
 

@@ -220,8 +220,12 @@ def upgrade() -> None:
         sa.Column("changed_at", sa.String(length=19), nullable=True),
         sa.Column("owner_dept", sa.String(length=8), nullable=False),
         sa.Column("withdrawn", sa.Boolean(), nullable=False),
+        sa.Column("twin", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("kind", "record_key"),
     )
+    with op.batch_alter_table("record_head", schema=None) as batch_op:
+        batch_op.create_index("record_head_twin", ["owner_dept", "twin"], unique=False)
+
     op.create_table(
         "record_version",
         sa.Column("kind", sa.String(length=10), nullable=False),
@@ -374,6 +378,9 @@ def downgrade() -> None:
         batch_op.drop_index("record_version_day")
 
     op.drop_table("record_version")
+    with op.batch_alter_table("record_head", schema=None) as batch_op:
+        batch_op.drop_index("record_head_twin")
+
     op.drop_table("record_head")
     with op.batch_alter_table("reconciliation", schema=None) as batch_op:
         batch_op.drop_index("reconciliation_day")

@@ -1,0 +1,98 @@
+"""The course of a night: steps in order over sources and days.
+
+Belongs here: which step follows which, whole nights without Dagster. Must not: what a step does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from zz_pipeline.delivery.deliver import DeliveryResult
+from zz_pipeline.errors import ZzError
+from zz_pipeline.night import CREDIT, Night, StepResult
+from zz_pipeline.reconcile import ReconcileResult
+from zz_pipeline.reports.balance import Balance
+from zz_pipeline.reports.day import write_day_report
+from zz_pipeline.standard.tables import Kind
+
+CREDIT_KINDS = (Kind.RATING, Kind.REPAIR)
+STEPS = ("standardize", "check", "accept")
+
+
+def one_step(night: Night, step: str, day: date, departments: Sequence[str], credit_too: bool) -> list[StepResult]:
+    """One step of a day over all sources; ratings and repairs come after the departments."""
+    results: list[StepResult] = []
+    for kind, sources in ((Kind.INSPECTION, departments), *((k, (CREDIT,)) for k in CREDIT_KINDS if credit_too)):
+        if step == "check":
+            results += night.check(kind, day, sources)
+        else:
+            results += [getattr(night, step)(dept, kind, day) for dept in sources]
+    return [r for r in results if r.state != "SKIPPED"]
+
+
+def every_source(night: Night, step: str, days: Sequence[date]) -> list[StepResult]:
+    """One step over all sources and days, days oldest first."""
+    return [r for day in days for r in one_step(night, step, day, night.reporting, credit_too=True)]
+
+
+@dataclass(slots=True)
+class NightResult:
+    """A whole night: what each step did, and the balance at its end."""
+
+    day: date
+    steps: list[StepResult] = field(default_factory=list)
+    deliveries: dict[str, DeliveryResult] = field(default_factory=dict)
+    reconciled: dict[str, ReconcileResult] = field(default_factory=dict)
+    balance: Balance | None = None
+    report: str = ""
+
+    @property
+    def failed(self) -> list[StepResult]:
+        """Sources that failed in some step."""
+        return [s for s in self.steps if s.state == "FAILED"]
+
+    def balanced_or_fail(self) -> Balance:
+        """The balance; ZzError if the night ended before it was counted."""
+        if self.balance is None:
+            raise ZzError("这一夜没有走到平衡一步，请重新运行 zz sync。")
+        return self.balance
+
+
+Progress = Callable[[str, int, int], None]
+
+
+def take_in(night: Night, day: date, progress: Progress, departments: Sequence[str] | None = None) -> list[StepResult]:
+    """Pull, standardize, check and accept one day; all sources, or the named departments without the credit platform."""
+    keys = list(departments or night.reporting)
+    results = []
+    for n, dept in enumerate(keys, 1):
+        results.append(night.pull(dept, day))
+        progress(f"读取 {day}", n, len(keys))
+    if departments is None:
+        results += [night.pull_credit(kind, day) for kind in CREDIT_KINDS]
+    for n, step in enumerate(STEPS, 1):
+        results += one_step(night, step, day, keys, credit_too=departments is None)
+        progress(f"检查入库 {day}", n, len(STEPS))
+    return results
+
+
+def whole_night(night: Night, day: date, progress: Progress = lambda *_: None) -> NightResult:
+    """One day through every step, without Dagster. The caller looks at `balance`."""
+    result = NightResult(day, take_in(night, day, progress))
+    send(night, [day], result, progress)
+    return result
+
+
+def send(night: Night, days: Sequence[date], result: NightResult, progress: Progress) -> None:
+    """Deliver to every platform, the entry platform first, then reconcile, balance and report the given days."""
+    names = [t.name for t in night.targets]
+    for n, name in enumerate(names, 1):
+        result.deliveries[name] = night.deliver(name)
+        progress("报送", n, len(names))
+    for day in days:
+        for name in names:
+            result.reconciled[name] = night.reconcile(name, day)
+        result.balance = night.balance(day)
+        result.report = str(write_day_report(night, day))
