@@ -149,7 +149,7 @@ def test_a_plain_night_confirms_every_record_on_each_platform(mocks, ledger, set
 
 EVERYWHERE = [
     "error500_before", "error500_after", "close_before", "close_after", "cut_json", "wrong_counts", "busy429",
-    "redirect302", "redirect307", "html", "unavailable503", "body500", "duplicate_keys", "wrong_charset", "huge_answer",
+    "redirect302", "redirect307", "html", "unavailable503", "body500", "duplicate_keys", "wrong_charset", "huge_answer", "late_effect",
 ]  # fmt: skip
 CASES = [(platform, fault) for platform in PLATFORMS for fault in EVERYWHERE]
 CASES += [(ONE, f) for f in ("missing_result", "foreign_result", "busy5000", "maintenance5001")]
@@ -159,7 +159,7 @@ CASES += [(TWO, f) for f in ("session_expired", "lost_batch", "failed_batch")]
 @pytest.mark.parametrize(("platform", "fault"), CASES)
 def test_fault_17_to_26_whatever_meets_the_push_each_record_is_there_once(mocks, ledger, settings, platform, fault):
     keys = records(ledger, settings, platform)
-    order(mocks, platform, fault)
+    order(mocks, platform, fault, args={"seconds": 0.4} if fault == "late_effect" else {})
     send(ledger, settings, platform)
     assert states(ledger, platform) == {"CONFIRMED": 4}
     assert held(mocks, ledger, platform, keys) == sorted(keys)

@@ -453,6 +453,27 @@ def test_lanes_run_side_by_side_and_one_lanes_missing_credential_stops_only_itse
     assert owners == {f"app-{dept}": {dept} for dept in depts}
 
 
+def test_a_defect_in_one_lane_stops_that_lane_only_and_the_next_run_finishes_it(platform, ledger, settings, clock):
+    keys = [accept(ledger, settings, dept, "2026-1") for dept in ("SCJG", "YJJ")]
+
+    def defect(name):
+        if name == "send:after":
+            points.hook = None
+            raise RuntimeError("姓名 张某")
+
+    points.hook = defect
+    try:
+        result = run(ledger, settings, clock)
+    finally:
+        points.hook = None
+    assert states(ledger) == {"INFLIGHT": 1, "CONFIRMED": 1}
+    assert "缺陷" in result.alarms[0]
+    assert "张某" not in result.alarms[0]
+    run(ledger, settings, clock)
+    once_each(platform, keys)
+    assert states(ledger) == {"CONFIRMED": 2}
+
+
 def test_every_wire_request_has_its_attempt_and_every_push_one_audit_event(platform, ledger, settings, clock):
     accept_many(ledger, settings, "SCJG", 3)
     platform.faults.extend(["close_after"])

@@ -76,7 +76,8 @@ def claim(lane: Lane, desk: Desk, now: float) -> Claimed:
     """Freeze the next batch of the lane in one fenced transaction; it may be sent when this has returned."""
     done = Claimed()
     with lane.fenced("claim") as conn:
-        rows = _pick(conn, lane, desk, now)
+        # acceptance may have cancelled a row between the choice and the lock on it
+        rows = [row for row in _pick(conn, lane, desk, now) if row.state is State.READY]
         if not rows:
             return done
         done.wait = budget.take_token(conn, lane.platform, lane.dept, desk.spec, now)

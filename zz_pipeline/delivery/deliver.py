@@ -6,14 +6,18 @@ Must not: the protocol of a lane (that is `worker`), SQL on rows' states, a plat
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from zz_pipeline.delivery.claim import Desk
 from zz_pipeline.delivery.client import Client, check_identity
@@ -21,13 +25,15 @@ from zz_pipeline.delivery.lanes import LaneBusy, take
 from zz_pipeline.delivery.protocol import Clock, State
 from zz_pipeline.delivery.states import OUT
 from zz_pipeline.delivery.worker import LaneResult, Watch, Worker
-from zz_pipeline.errors import ClockWrong, ConfigError, DeliveryError, FenceLost, WrongPlatform, ZzError
+from zz_pipeline.errors import ClockWrong, ConfigError, DeliveryError, FenceLost, LedgerError, WrongPlatform, ZzError
 from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import outbox, switch
 from zz_pipeline.platforms import registry
 from zz_pipeline.settings import PlatformSpec, Settings
 from zz_pipeline.standard.results import FollowUps
+
+log = logging.getLogger("zz.delivery")
 
 Progress = Callable[[LaneResult], None]
 HEALTH_SECONDS = 20.0  # a /health answer is shared by all lanes of a run for so long
@@ -166,6 +172,16 @@ class _Run:
         except ZzError:
             self.halt.set()  # the ledger is not to be trusted: no lane goes on
             raise
+        except SQLAlchemyError as error:
+            self.halt.set()
+            # the driver's words may hold contents of records
+            raise LedgerError(
+                f"业务数据库出错（{type(error).__name__}），已停止报送；请检查磁盘空间和数据库服务后重新运行。"
+            ) from None
+        except Exception as error:
+            log.error("lane %s/%s: %s at %s", self.spec.name, dept, type(error).__name__, _where(error))
+            text = f"通道 {self.spec.name}/{dept} 因程序缺陷（{type(error).__name__}）中断，其他通道不受影响；已发出的批次下次先查询。请联系维护人员。"
+            return LaneResult(dept, alarms=[text], stopped=text)
 
     def _work(self, dept: str) -> LaneResult:
         department = self.settings.departments.get(dept)
@@ -181,6 +197,12 @@ class _Run:
                 return Worker(lane, desk, line, watch, self.settings.county.max_tries_per_night).run()
             finally:
                 line.close()
+
+
+def _where(error: Exception) -> str:
+    """Module and line of the defect; the message is left out, it may hold contents of records."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
 
 
 def is_on(value: str | None) -> bool:

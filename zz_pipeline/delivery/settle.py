@@ -73,7 +73,6 @@ class Outcome:
     states: Counter[str] = field(default_factory=Counter)
     alarms: list[str] = field(default_factory=list)
     stop: str = ""
-    breaker_until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +295,7 @@ def _lane(conn: Connection, lane: Lane, heard: Heard, rows: Sequence[OutRow], do
     """Breaker and stop: what the answer means for everything else on the lane."""
     answer = heard.answer
     if answer.effect in FAILED:
-        done.breaker_until = budget.note_failure(conn, lane.platform, lane.dept, heard.now)
+        budget.note_failure(conn, lane.platform, lane.dept, heard.now)
     else:
         budget.note_success(conn, lane.platform, lane.dept)
     refused = sum(row.state is State.REJECTED for row in rows)
