@@ -37,9 +37,8 @@ def decide(kind, payload, platform, facts):
 
 
 def record(key, text="甲", changed="2026-11-20 10:00:00", **more):
-    return content(
-        key, {"kind": "inspection", "record_key": key, "record_no": key, "text": text, **more}, changed, "a.xlsx", 3
-    )
+    said = {"kind": "inspection", "record_key": key, "record_no": key, "subject": key, "text": text, **more}
+    return content(key, said, changed, "a.xlsx", 3)
 
 
 def entry(unit, severity="ERROR", rule="INS-003"):
