@@ -221,6 +221,10 @@ def _cleaned(source: Source, name: str, raw: pa.Array, lists: pa.Array) -> pa.Ar
         source.issues.add(np.unique(owner[foreign]).astype(np.int64), "STD-006", name, raw)
     else:
         cleaned = clean_name(entries)
+    # an entry of invisible characters only is an empty one
+    gaps = np.unique(owner[to_bools(pc.is_null(cleaned))]).astype(np.int64)
+    source.issues.add(gaps, "STD-009", name, raw, "中间有看不见的空项")
+    cleaned = pc.fill_null(cleaned, "")
     counts = np.bincount(owner, minlength=len(lists)) if len(owner) else np.zeros(len(lists), dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     rebuilt = pa.ListArray.from_arrays(pa.array(offsets), cleaned)

@@ -25,7 +25,7 @@ _RECORD = tuple(n for n in INSPECTION.names(Scope.RECORD) if n not in _NUMBER)
 _ITEM = INSPECTION.names(Scope.ITEM)
 _UNLIKE = ("item_name", "implement_code", "follow_up")  # of one label on one item these cannot differ; remarks may
 SUPERSEDED, EQUAL = "同一记录在更晚交来的文件里已更正", "重复行"
-_PAIR = "\x1f"
+_TEAM = ("inspector_names", "inspector_certs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +48,34 @@ def equal_rows(table: pa.Table, names: Iterable[str]) -> Ints:
 
 def _codes(column: pa.Array) -> Ints:
     if pa.types.is_list(column.type):
-        column = pc.binary_join(column, _PAIR)
+        column = _list_numbers(column)
     encoded = column.dictionary_encode(null_encoding="encode") if len(column) else column.dictionary_encode()
     return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
+def _list_numbers(column: pa.Array) -> pa.Array:
+    """Each list as the numbers of its entries: no separator that a text might hold stands between them."""
+    numbers = pc.list_flatten(column).dictionary_encode(null_encoding="encode").indices.cast(pa.string())
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), numbers), ",")
+    return pc.if_else(pc.is_valid(column), joined, pa.scalar(None, pa.string()))
+
+
 def with_team(table: pa.Table) -> pa.Table:
-    """The table with its inspectors in the order of their certificates: another order is no other content."""
-    names, certs = (pc.binary_join(table[n].combine_chunks(), _PAIR) for n in ("inspector_names", "inspector_certs"))
-    both = pc.binary_join_element_wise(pc.fill_null(certs, ""), pc.fill_null(names, ""), "\x1e")
-    team = map_unique(both.combine_chunks() if isinstance(both, pa.ChunkedArray) else both, _sorted_team, pa.string())
-    return table.set_column(table.column_names.index("inspector_names"), "inspector_names", team).set_column(
-        table.column_names.index("inspector_certs"), "inspector_certs", team
-    )
+    """The table with its inspectors as one unordered team: another order of them is no other content."""
+    names, certs = (pc.fill_null(_list_numbers(table[n].combine_chunks()), "") for n in _TEAM)
+    team = map_unique(pc.binary_join_element_wise(certs, names, ";"), _sorted_team, pa.string())
+    for name in _TEAM:
+        table = table.set_column(table.column_names.index(name), name, team)
+    return table
 
 
 def _sorted_team(text: str) -> str:
-    certs, names = (part.split(_PAIR) for part in text.split("\x1e"))
+    certs, names = (part.split(",") for part in text.split(";"))
     if len(certs) != len(names):
         return text
-    return "\x1e".join(f"{cert}{_PAIR}{name}" for cert, name in sorted(zip(certs, names, strict=True)))
+    return " ".join(sorted(f"{cert}:{name}" for cert, name in zip(certs, names, strict=True)))
 
 
 def other_content(table: pa.Table, issues: Issues, *, files: bool) -> None:
