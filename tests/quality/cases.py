@@ -87,6 +87,7 @@ INSPECTION_CASES = [
     _one("INS-009", "inspector_certs", _pair("27010124001", "2701a")),
     _one("INS-010", "inspector_certs", {"inspector_names": ["张某", "李某", "王某"]}),
     _one("INS-010", "inspector_certs", {"inspector_names": ["李某", "张某"]}),
+    _one("INS-010", "inspector_certs", {"inspector_names": ["张某,王某", "李某"]}),
     _one(
         "INS-011",
         "inspector_certs",
