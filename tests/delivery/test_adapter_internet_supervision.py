@@ -436,6 +436,12 @@ def test_a_row_that_moves_while_the_list_is_read_is_not_lost():
     assert sorted(r.remote_key for r in found) == sorted(f"R-{n}" for n in range(1200))
 
 
+def test_a_list_that_shows_the_same_page_for_ever_is_no_list():
+    page = w.reply(200, {"code": "200", "data": {"total": 1200, "rows": many(500)}})
+    with pytest.raises(QueryFailed):
+        list(A.listing(w.Script(records=page), "rating", None, None))
+
+
 def test_a_list_that_never_stands_still_is_no_list():
     with pytest.raises(QueryFailed, match="不断变化"):
         list(A.listing(w.Script(records=paged(many(1200), moves=[2] * 10)), "rating", None, None))

@@ -332,6 +332,7 @@ def test_a_cookie_is_not_sent_back():
 def test_each_call_has_a_connection_of_its_own_even_if_the_platform_keeps_them():
     def keep(conn, asked):
         conn.sendall(whole(200, b"{}", "Connection: keep-alive"))
+        server.pause(1)
 
     with Loopback([keep]) as server:
         line = client(server)

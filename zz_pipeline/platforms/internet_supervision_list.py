@@ -56,18 +56,16 @@ def lookup(call: Call, kind: str, cd_ids: Sequence[str]) -> dict[str, Remote]:
 def _read(call: Call, kind: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Remote] | None:
     """The whole list by key, or None if it changed while it was read."""
     found: dict[str, Remote] = {}
-    total, page = 0, 1
+    page = 1
     while True:
         data = _get(call, "/exchange/records", [*pairs, ("page", str(page)), ("size", str(_PAGE))])
         with wire.usable():
-            said = wire.number(data, "total")
+            total = wire.number(data, "total")
         rows = wire.items_of(data, "rows")
-        if page > 1 and said != total:
-            return None
-        total, page = said, page + 1
         found |= {remote.remote_key: remote for remote in (_remote(item, kind) for item in rows)}
-        if len(rows) < _PAGE:
+        if len(rows) < _PAGE or page * _PAGE >= total:
             return found if len(found) == total else None
+        page += 1
 
 
 def _remote(item: Mapping[str, Any], kind: str) -> Remote:
