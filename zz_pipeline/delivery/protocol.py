@@ -228,6 +228,7 @@ class Adapter(Protocol):
 
         after: the ASK answer that is followed up (its counts decide what an absence means).
         held: what we know the platform to hold of these records; our own older content is then no conflict but ABSENT.
+        AUTH, BUSY, SESSION, NO_CONNECT and UNKNOWN say only that the question failed, nothing of the batch.
         LOST carries a verdict for each row: STORED, or ABSENT (to be sent under a new number), or DIFFERENT.
         """
         ...
