@@ -48,7 +48,7 @@ def demo(
 def _night(world: Stage, day: date, log: Path) -> int:
     """The nightly job of the schedule, for one partition."""
     tags = json.dumps({"dagster/partition": day.isoformat()})
-    command = [tool("dagster"), "job", "execute", "-w", str(ROOT / "workspace.yaml"), "-j", "nightly", "--tags", tags]
+    command = [tool("dagster"), "job", "execute", "-m", "zz_pipeline.definitions", "-j", "nightly", "--tags", tags]
     with log.open("wb") as out:
         return subprocess.run(
             command, env=world.env, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT, check=False
@@ -70,7 +70,7 @@ def _travelled(wire: Path) -> int:
     for path in wire.glob("*.jsonl"):
         for line in path.read_text("utf-8").splitlines():
             entry = json.loads(line)
-            count += len(entry.get("record_keys") or []) if entry.get("method") == "POST" else 0
+            count += len(entry.get("keys") or []) if entry.get("method") == "POST" else 0
     return count
 
 

@@ -67,10 +67,10 @@ def test_risk_ratings_and_subjects_off_the_market_never_reach_publicity(three_ni
 def test_every_record_travelled_once_and_in_its_owners_name(three_nights):
     town, _ = three_nights
     for platform in harness.PLATFORMS:
-        pushes = [e for e in town.mocks.wire(platform) if e["method"] == "POST" and e.get("record_keys")]
+        pushes = [e for e in town.mocks.wire(platform) if e["method"] == "POST" and e.get("keys")]
         assert pushes
         for entry in pushes:
-            owners = {key.split("-")[1] for key in entry["record_keys"] if key.startswith("610124-")}
+            owners = {key.split("-")[1] for key in entry["keys"] if key.startswith("610124-")}
             assert owners <= {entry["department"]}
 
 
@@ -85,13 +85,11 @@ def test_the_audit_chain_of_the_nights_is_whole(three_nights):
 def test_the_same_night_again_sends_no_record(three_nights):
     town, nights = three_nights
     before = {
-        p: len([e for e in town.mocks.wire(p) if e["method"] == "POST" and e.get("record_keys")])
-        for p in harness.PLATFORMS
+        p: len([e for e in town.mocks.wire(p) if e["method"] == "POST" and e.get("keys")]) for p in harness.PLATFORMS
     }
     again = town.night(nights[-1][0])
     after = {
-        p: len([e for e in town.mocks.wire(p) if e["method"] == "POST" and e.get("record_keys")])
-        for p in harness.PLATFORMS
+        p: len([e for e in town.mocks.wire(p) if e["method"] == "POST" and e.get("keys")]) for p in harness.PLATFORMS
     }
     assert before == after
     assert again.balance.balanced

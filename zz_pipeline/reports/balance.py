@@ -80,8 +80,8 @@ class Balance:
     @property
     def balanced(self) -> bool:
         """Both equations of design 1 hold, and the intake's book agrees with the versions that are there."""
-        if self.totals()["accepted"] != self.versions:
-            return False
+        if not self.departments or self.totals()["accepted"] != self.versions:
+            return False  # a day without any reading proves nothing
         return all(d.balanced for d in self.departments) and all(p.balanced for p in self.platforms)
 
     @property
@@ -92,7 +92,7 @@ class Balance:
     @property
     def complete(self) -> bool:
         """Every source was read and every platform reconciled."""
-        return not self.failed_sources and all(s != "FAILED" for s in self.reconciliations.values())
+        return bool(self.departments) and not self.failed_sources and all(s != "FAILED" for s in self.reconciliations.values())
 
     def gaps(self) -> str:
         """Chinese: which sources were not read and which platforms not reconciled; empty if none."""
