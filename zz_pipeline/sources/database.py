@@ -165,7 +165,9 @@ def _within(
     """The condition of the window in the column's own form, and whether that form is text (and is checked again here)."""
     moment: ColumnElement[Any] = column(changed)
     sample = conn.scalar(select(moment).select_from(source).where(moment.is_not(None)).limit(1))
-    if sample is None or isinstance(sample, str):
+    if sample is None:  # no row has a change time; the column's type is unknown, so nothing is compared with it
+        return moment.is_(None), False
+    if isinstance(sample, str):
         words: ColumnElement[str] = column(changed, String)
         low, high = (_text(edge) for edge in (datetime.combine(window.since, time()), window.until))
         return or_(and_(words >= low, words < high), words.is_(None), not_(words.like(_ISO))), True
