@@ -42,7 +42,7 @@ class Setting:
 def inspection_frame(table: pa.Table, setting: Setting) -> pd.DataFrame:
     """The frame of the inspection suite; row n of the frame is row n of the table."""
     frame = _plain(table)
-    _add_unit(frame, table)
+    _add_unit(frame, table, setting)
     _add_sender(frame, setting)
     _add_uscc(frame, setting)
     _add_dates(frame, setting)
@@ -80,10 +80,11 @@ def _plain(table: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _add_unit(frame: pd.DataFrame, table: pa.Table) -> None:
+def _add_unit(frame: pd.DataFrame, table: pa.Table, setting: Setting) -> None:
+    """`_unit`: what counts as one record, told apart by sender too, since several senders are checked in one frame."""
     usable = identifiers.record_key(table.column("record_key"))
     rows = frame["source_file"].astype("str").fillna("") + "#" + frame["source_row"].astype("str")
-    frame["_unit"] = frame["record_key"].where(usable, rows)
+    frame["_unit"] = f"{setting.department.key}/" + frame["record_key"].where(usable, rows)
     labels = frame[["_unit", "item_code", "result"]].drop_duplicates()
     frame["_details"] = frame["_unit"].map(labels.groupby("_unit").size()).astype("int64")
 

@@ -21,18 +21,16 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from expectations import conditions
-from expectations.catalogue import CHECKED, ERROR, RULE_SET, RULES
+from expectations.catalogue import RULES
 from expectations.frame import Setting, inspection_frame, rating_frame, repair_frame
+from expectations.outcome import Breach, outcome_of, slice_of, verdicts_of
 from zz_pipeline.errors import CheckError
-from zz_pipeline.quality import VERDICTS, CheckOutcome, RuleStat
+from zz_pipeline.quality import VERDICTS, CheckOutcome
 from zz_pipeline.settings import Department
 from zz_pipeline.standard.lists import Lists
 from zz_pipeline.standard.tables import TABLES, Kind
 
-PREFIX = {Kind.INSPECTION: "INS-", Kind.RATING: "RAT-", Kind.REPAIR: "REP-"}
 FRAMES: dict[Kind, Callable[[pa.Table, Setting], pd.DataFrame]] = {
     Kind.INSPECTION: inspection_frame,
     Kind.RATING: rating_frame,
@@ -44,18 +42,6 @@ RESULT_FORMAT = {"result_format": "BASIC", "exclude_unexpected_values": True, "p
 _LOCK = threading.Lock()
 # The line of a traceback that names the exception: the first one is the cause, GX's own wrapping comes after it.
 _RAISED = re.compile(r"^(?:\w+\.)*([A-Za-z_]\w*)(?::|$)", re.M)
-
-
-@dataclass(frozen=True, slots=True)
-class _Breach:
-    """One expectation's outcome: what it stands for, how many rows it saw, which rows broke it."""
-
-    rule: str
-    field: str
-    severity: str
-    locate: bool
-    evaluated: int
-    rows: Sequence[int]
 
 
 def check_table(
@@ -75,11 +61,10 @@ def check_table(
     """
     which = Kind(kind)
     if table.num_rows == 0:
-        return CheckOutcome("passed", VERDICTS.empty_table(), _stats(which, ()), RULE_SET)
+        return outcome_of(which, VERDICTS.empty_table(), ())
     frame = _frame(table, which, Setting(lists, department, day, now, frozenset(regions)))
-    with _LOCK:
-        breaches = list(run_suite(suite(which), frame))
-    return _outcome(_verdicts(frame, which, breaches), _stats(which, breaches))
+    breaches = _locked_run(which, frame)
+    return outcome_of(which, verdicts_of(which, frame, breaches), breaches)
 
 
 def check_parts(
@@ -93,15 +78,16 @@ def check_parts(
 ) -> list[CheckOutcome | CheckError]:
     """Check many senders' tables in one validation: GX costs by expectation, not by row, and a county has 25 senders.
 
-    One outcome or CheckError for each part, in order. If the common validation fails, each part is checked alone, so
+    One outcome or CheckError for each part, in order; `RuleStat.evaluated` counts the rows of the whole validation. If the common validation fails, each part is checked alone, so
     that only the part that cannot be checked stops.
     """
     common: dict[str, Any] = {"lists": lists, "day": day, "now": now, "regions": regions}
     which = Kind(kind)
-    frames: list[pd.DataFrame | CheckError] = []
+    frames: list[pd.DataFrame | CheckError | None] = []
     for table, department in parts:
+        setting = Setting(lists, department, day, now, frozenset(regions))
         try:
-            frames.append(_frame(table, which, Setting(lists, department, day, now, frozenset(regions))))
+            frames.append(_frame(table, which, setting) if table.num_rows else None)
         except CheckError as error:
             frames.append(error)
     try:
@@ -110,25 +96,27 @@ def check_parts(
         return [_alone(table, department, kind, common) for table, department in parts]
 
 
-def _together(frames: Sequence[pd.DataFrame | CheckError], kind: Kind) -> list[CheckOutcome | CheckError]:
-    good = [f for f in frames if isinstance(f, pd.DataFrame) and len(f)]
-    breaches: list[_Breach] = []
-    if good:
-        whole = pd.concat(good, ignore_index=True)
-        with _LOCK:
-            breaches = list(run_suite(suite(kind), whole))
-        verdicts = _verdicts(whole, kind, breaches)
-    else:
-        verdicts = VERDICTS.empty_table()
-    stats, start = _stats(kind, breaches), 0
+def _together(frames: Sequence[pd.DataFrame | CheckError | None], kind: Kind) -> list[CheckOutcome | CheckError]:
+    good = [f for f in frames if isinstance(f, pd.DataFrame)]
+    whole = pd.concat(good, ignore_index=True) if good else None
+    breaches = _locked_run(kind, whole) if whole is not None else []
+    verdicts = verdicts_of(kind, whole, breaches) if whole is not None else VERDICTS.empty_table()
     outcomes: list[CheckOutcome | CheckError] = []
+    start = 0
     for frame in frames:
-        if isinstance(frame, CheckError):
+        if frame is None:
+            outcomes.append(outcome_of(kind, VERDICTS.empty_table(), ()))
+        elif isinstance(frame, CheckError):
             outcomes.append(frame)
-            continue
-        outcomes.append(_outcome(_slice(verdicts, start, start + len(frame)), stats))
-        start += len(frame)
+        else:
+            outcomes.append(outcome_of(kind, slice_of(verdicts, start, start + len(frame)), breaches))
+            start += len(frame)
     return outcomes
+
+
+def _locked_run(kind: Kind, frame: pd.DataFrame) -> list[Breach]:
+    with _LOCK:
+        return list(run_suite(suite(kind), frame))
 
 
 def _alone(table: pa.Table, department: Department, kind: str, common: dict[str, Any]) -> CheckOutcome | CheckError:
@@ -136,23 +124,6 @@ def _alone(table: pa.Table, department: Department, kind: str, common: dict[str,
         return check_table(table, kind, department=department, **common)
     except CheckError as error:
         return error
-
-
-def _slice(verdicts: pa.Table, start: int, end: int) -> pa.Table:
-    """The verdicts on rows [start, end), counted from `start`."""
-    rows = verdicts.column("row")
-    mine = verdicts.filter(pc.and_(pc.greater_equal(rows, start), pc.less(rows, end)))
-    return mine.set_column(0, VERDICTS.field("row"), pc.subtract(mine.column("row"), start))
-
-
-def _outcome(verdicts: pa.Table, stats: tuple[RuleStat, ...]) -> CheckOutcome:
-    failed = ERROR in verdicts.column("severity").to_pylist()
-    return CheckOutcome("failed" if failed else "passed", verdicts, stats, RULE_SET)
-
-
-def rules_of(kind: Kind) -> list[str]:
-    """Numbers of the rules that the suite of a kind checks."""
-    return [id for id, rule in RULES.items() if id.startswith(PREFIX[kind]) and rule.found == CHECKED]
 
 
 @cache
@@ -181,7 +152,7 @@ def suite(kind: Kind) -> Any:
     return gx.ExpectationSuite(name=str(kind), expectations=builders[kind]())
 
 
-def run_suite(gx_suite: Any, frame: pd.DataFrame) -> Iterator[_Breach]:
+def run_suite(gx_suite: Any, frame: pd.DataFrame) -> Iterator[Breach]:
     """Every expectation of a suite over a frame; CheckError for the first one that could not be evaluated."""
     context()
     from great_expectations.execution_engine import PandasExecutionEngine
@@ -197,7 +168,7 @@ def run_suite(gx_suite: Any, frame: pd.DataFrame) -> Iterator[_Breach]:
     rows = _rows(validator, [(r, c.unexpected) for r, c in zip(results, counts, strict=True) if c.unexpected])
     for result, count in zip(results, counts, strict=True):
         meta: dict[str, Any] = _meta(result)
-        yield _Breach(
+        yield Breach(
             rule=meta["rule"],
             field=meta["field"] or RULES[meta["rule"]].field,
             severity=meta["severity"] or RULES[meta["rule"]].severity,
@@ -276,36 +247,3 @@ def _frame(table: pa.Table, kind: Kind, setting: Setting) -> pd.DataFrame:
         raise CheckError(
             f"送检的{TABLES[kind].label}表无法整理成检查用表（{type(error).__name__}）。这一批记录未放行，请联系技术人员。"
         ) from error
-
-
-def _verdicts(frame: pd.DataFrame, kind: Kind, breaches: list[_Breach]) -> pa.Table:
-    parts = []
-    for breach in (b for b in breaches if len(b.rows)):
-        part = pd.DataFrame(
-            {"row": breach.rows, "rule": breach.rule, "field": breach.field, "severity": breach.severity}
-        )
-        if breach.locate:
-            limits = conditions.text_limits(kind)
-            part["field"] = conditions.first_unusable(frame.iloc[list(breach.rows)], limits).to_numpy()
-        parts.append(part)
-    if not parts:
-        return VERDICTS.empty_table()
-    whole = pd.concat(parts, ignore_index=True).sort_values(["row", "rule", "severity"], kind="stable")
-    whole = whole.drop_duplicates(["row", "rule", "field"])
-    texts = {pair: _message(kind, *pair) for pair in set(zip(whole["rule"], whole["field"], strict=True))}
-    whole["message"] = [texts[pair] for pair in zip(whole["rule"], whole["field"], strict=True)]
-    return pa.Table.from_pandas(whole[VERDICTS.names], VERDICTS, preserve_index=False)
-
-
-def _message(kind: Kind, rule: str, field: str) -> str:
-    names = {f.name: f.label for f in TABLES[kind].fields}
-    return RULES[rule].message.format(field=names.get(field, field))
-
-
-def _stats(kind: Kind, breaches: Sequence[_Breach]) -> tuple[RuleStat, ...]:
-    stats = []
-    for rule in rules_of(kind):
-        mine = [b for b in breaches if b.rule == rule]
-        bad = len({row for b in mine for row in b.rows})
-        stats.append(RuleStat(rule, max((b.evaluated for b in mine), default=0), bad, "failed" if bad else "passed"))
-    return tuple(stats)

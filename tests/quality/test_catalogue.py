@@ -6,6 +6,7 @@ import pytest
 
 from expectations import run
 from expectations.catalogue import CHECKED, ERROR, FAMILIES, RULE_SET, RULES, STANDARDIZE, TOGETHER, WARN, Rule, collect
+from expectations.outcome import rules_of
 from tests.quality.cases import ALL_CASES
 from zz_pipeline.quality import WARNING_ISSUES
 from zz_pipeline.standard.tables import INSPECTION, RATING, REPAIR, Kind, Scope
@@ -58,7 +59,7 @@ def test_each_checked_rule_has_a_good_and_a_bad_row(rule: str):
 def test_the_suite_of_a_kind_holds_expectations_for_exactly_its_rules(kind: Kind):
     metas = [e.meta for e in run.suite(kind).expectations]
 
-    assert {m["rule"] for m in metas} == set(run.rules_of(kind))
+    assert {m["rule"] for m in metas} == set(rules_of(kind))
     assert {m["field"] for m in metas if m["field"]} <= FIELDS
 
 

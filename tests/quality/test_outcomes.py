@@ -9,6 +9,7 @@ import pytest
 
 from expectations import run
 from expectations.catalogue import RULE_SET
+from expectations.outcome import rules_of
 from tests.quality import rows
 from zz_pipeline.errors import CheckError
 from zz_pipeline.quality import load_checker
@@ -63,7 +64,7 @@ def test_an_empty_table_passes_and_states_that_nothing_was_evaluated(kind):
 
     assert outcome.status == "passed"
     assert outcome.verdicts.num_rows == 0
-    assert [s.evaluated for s in outcome.rules] == [0] * len(run.rules_of(Kind(kind)))
+    assert [s.evaluated for s in outcome.rules] == [0] * len(rules_of(Kind(kind)))
 
 
 def test_an_expectation_that_raises_stops_the_batch_and_names_its_rule_but_no_value():
@@ -145,8 +146,50 @@ def test_several_departments_checked_at_once_do_not_mix_their_rows():
     assert [o.verdicts.column("row").to_pylist() for o in outcomes] == [[0], [1], [2], [3]]
 
 
+def test_senders_checked_together_get_the_verdicts_they_get_alone():
+    other = rows.DEPARTMENT.model_copy(update={"key": "YJJ"})
+    good, bad = (
+        rows.inspections(rows.inspection("A")),
+        rows.inspections(rows.inspection("B"), rows.inspection("C", result=None)),
+    )
+    nobody = {"record_no": None, "record_key": None, "result": "NO_ISSUE"}
+    loose, loose_too = (
+        rows.inspections(rows.inspection(**nobody)),
+        rows.inspections(rows.inspection(**nobody, dept="YJJ")),
+    )
+    parts = [
+        (good, rows.DEPARTMENT),
+        (rows.inspections(), other),
+        (bad, rows.DEPARTMENT),
+        (loose, rows.DEPARTMENT),
+        (loose_too, other),
+    ]
+    common = {name: value for name, value in SETTING.items() if name != "department"}
+
+    together = run.check_parts(parts, "inspection", **common)
+
+    alone = [run.check_table(table, "inspection", department=dept, **common) for table, dept in parts]
+    assert [o.verdicts.to_pylist() for o in together] == [o.verdicts.to_pylist() for o in alone]
+    assert [o.status for o in together] == ["passed", "passed", "failed", "failed", "failed"]
+    assert [{s.rule: s.unexpected for s in o.rules} for o in together] == [
+        {s.rule: s.unexpected for s in o.rules} for o in alone
+    ]
+
+
+def test_a_sender_that_cannot_be_checked_stops_alone():
+    broken = rows.inspections(rows.inspection("A")).drop_columns(["result"])
+    common = {name: value for name, value in SETTING.items() if name != "department"}
+
+    first, second = run.check_parts(
+        [(broken, rows.DEPARTMENT), (rows.inspections(rows.inspection("B")), rows.DEPARTMENT)], "inspection", **common
+    )
+
+    assert isinstance(first, CheckError)
+    assert second.status == "passed"
+
+
 def test_the_installed_checker_is_this_one():
-    assert load_checker() is run.check_table
+    assert load_checker() is run.check_parts
 
 
 def test_importing_the_check_and_checking_nothing_does_not_import_great_expectations():
