@@ -37,7 +37,7 @@ def apply(
     zone_offset: float,
 ) -> Accepted:
     """Close the repairs' intake: each notice is applied once; one whose record is unknown is kept and shown."""
-    done = same = 0
+    done = same = before = 0
     kept = list(entries)
     with ledger.begin() as conn:
         settle(conn, source.dept, source.kind, [str(n["record_key"]) for n in notices], now)
@@ -48,7 +48,8 @@ def apply(
                     _shown(notice, "REP-002", "处罚类修复通知：本系统目前不推送行政处罚，未作处理，请转有关部门。")
                 )
             elif _already(conn, kind, str(notice["target_key"])):
-                same += 1
+                earlier = _applied_in(conn, source, kind, str(notice["target_key"]))
+                before, same = before + earlier, same + (not earlier)
             elif _bar(conn, source, kind, notice, platforms, decide, now, zone_offset):
                 done += 1
             else:
@@ -58,15 +59,23 @@ def apply(
         units = {e.unit for e in kept if e.severity == "ERROR"}
         reopen(conn, source.intake_id, source.day, source.dept, source.kind, kept, now)
         counts = {"pulled": source.pulled, "unchanged": same, "accepted": done, "quarantined": len(units)}
+        counts["accepted_before"] = before
         intake.close(conn, source.intake_id, "OK" if notices else "EMPTY", now, rows=source.rows, **counts)
         if source.until is not None:
             intake.advance(conn, source.dept, source.kind, source.until)
-    return Accepted(unchanged=same, accepted=done, quarantined=len(units))
+    return Accepted(unchanged=same, accepted=done, accepted_before=before, quarantined=len(units))
 
 
 def _already(conn: Connection, kind: str, key: str) -> bool:
     where = (suppression.c.kind == kind) & (suppression.c.record_key == key) & (suppression.c.state == "APPLIED")
     return conn.scalar(select(suppression.c.record_key).where(where)) is not None
+
+
+def _applied_in(conn: Connection, source: Source, kind: str, key: str) -> bool:
+    """Whether an earlier reading of this very partition wrote the notice's version."""
+    where = (record_version.c.kind == kind) & (record_version.c.record_key == key)
+    where &= (record_version.c.day == source.day.isoformat()) & record_version.c.reason.startswith(REASON)
+    return conn.scalar(select(record_version.c.version).where(where).limit(1)) is not None
 
 
 def _bar(
