@@ -10,7 +10,7 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -30,6 +30,7 @@ from zz_pipeline.reconcile import ReconcileResult, reconcile
 from zz_pipeline.reports.balance import Balance, balance
 from zz_pipeline.settings import Settings
 from zz_pipeline.sources import RawBatch, Window, credit, read_source
+from zz_pipeline.sources.archive import keep_rows
 from zz_pipeline.sources.base import refuse_emptied
 from zz_pipeline.standard.codes import CodeBook
 from zz_pipeline.standard.lists import Lists
@@ -117,9 +118,12 @@ class Night:
         since, until = intake.window(self.ledger, CREDIT, str(kind), day)
         number = intake.begin(self.ledger, day, CREDIT, str(kind), since, until, self.clock())
         reader = credit.read_ratings if kind is Kind.RATING else credit.read_repairs
-        return self._read(
-            number, CREDIT, str(kind), day, lambda: reader(self._credit_call(), Window(day, since, until))
-        )
+
+        def read() -> RawBatch:
+            batch = reader(self._credit_call(), Window(day, since, until))
+            return keep_rows(self.settings.home, day, f"{kind}s", batch)
+
+        return self._read(number, CREDIT, str(kind), day, read)
 
     def _read_department(self, dept: str, day: date, since: datetime, until: datetime) -> RawBatch:
         known = intake.known_files(self.ledger, dept)
@@ -127,18 +131,24 @@ class Night:
         return read_source(spec, self.settings, Window(day, since, until), known)
 
     def _read(self, number: int, dept: str, kind: str, day: date, read: Callable[[], RawBatch]) -> StepResult:
-        county = self.settings.county
         try:
             raw = read()
-            refuse_emptied(
-                raw, intake.last_rows(self.ledger, dept, kind, day), county.empty_stop_from, self._name(dept)
-            )
+            self._stop_if_emptied(raw, dept, kind, day)
         except Exception as error:
             return self._failed(number, dept, kind, error)
         self._desk(dept, kind, day).put_raw(number, raw)
         refused = [f"{f.name}：{f.problem}" for f in raw.files if f.state == "REFUSED"]
         counts = {"行数": raw.rows, "文件数": len(raw.files), "被拒文件": refused}
         return StepResult(dept, kind, "OK" if raw.rows or raw.files else "EMPTY", counts)
+
+    def _stop_if_emptied(self, raw: RawBatch, dept: str, kind: str, day: date) -> None:
+        """A source in which everything vanished is at fault; a window without changes is an ordinary quiet day."""
+        county, last = self.settings.county, intake.last_rows(self.ledger, dept, kind, day)
+        refuse_emptied(raw, last, county.empty_stop_from, self._name(dept))
+        spec = self.settings.departments.get(dept)
+        if spec is None or spec.source.kind == "http":
+            nothing = replace(raw, empty=raw.rows == 0)
+            refuse_emptied(nothing, last, county.empty_window_stop_from, self._name(dept))
 
     def _desk(self, dept: str, kind: str, day: date) -> Desk:
         return Desk(self.settings.home, self.run, dept, kind, day)

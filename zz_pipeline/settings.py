@@ -50,6 +50,7 @@ class County(_Model):
     max_tries_per_night: int = 8
     lost_share_needs_person: float = 0.001
     empty_stop_from: int = 20
+    empty_window_stop_from: int = 1000
     audit_keep_days: int = Field(default=400, ge=200)
 
 

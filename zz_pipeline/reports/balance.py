@@ -92,7 +92,11 @@ class Balance:
     @property
     def complete(self) -> bool:
         """Every source was read and every platform reconciled."""
-        return bool(self.departments) and not self.failed_sources and all(s != "FAILED" for s in self.reconciliations.values())
+        return (
+            bool(self.departments)
+            and not self.failed_sources
+            and all(s != "FAILED" for s in self.reconciliations.values())
+        )
 
     def gaps(self) -> str:
         """Chinese: which sources were not read and which platforms not reconciled; empty if none."""

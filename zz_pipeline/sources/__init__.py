@@ -44,7 +44,7 @@ def _from_database(dept: Department, settings: Settings, window: Window, _known:
 
 def _from_api(dept: Department, settings: Settings, window: Window, _known: frozenset[str]) -> RawBatch:
     table = read_api(dept, settings.expand(dept.source.url), window)
-    batch = _batch(dept, settings, window, table, empty=table.num_rows == 0)
+    batch = _batch(dept, settings, window, table, empty=dept.source.whole and table.num_rows == 0)
     return keep_rows(settings.home, window.day, dept.source.path.strip("/").replace("/", "-") or dept.key, batch)
 
 
