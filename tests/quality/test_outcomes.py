@@ -137,13 +137,13 @@ def test_exactly_the_bad_rows_are_named_whatever_their_share(share):
 def test_several_departments_checked_at_once_do_not_mix_their_rows():
     tables = [
         rows.inspections(*[rows.inspection(f"N-{n}", result=None if n == bad else "NO_ISSUE") for n in range(5)])
-        for bad in range(4)
+        for bad in range(2)
     ]
 
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(2) as pool:
         outcomes = list(pool.map(check, tables))
 
-    assert [o.verdicts.column("row").to_pylist() for o in outcomes] == [[0], [1], [2], [3]]
+    assert [o.verdicts.column("row").to_pylist() for o in outcomes] == [[0], [1]]
 
 
 def test_senders_checked_together_get_the_verdicts_they_get_alone():
@@ -168,12 +168,12 @@ def test_senders_checked_together_get_the_verdicts_they_get_alone():
 
     together = run.check_parts(parts, "inspection", **common)
 
-    alone = [run.check_table(table, "inspection", department=dept, **common) for table, dept in parts]
-    assert [o.verdicts.to_pylist() for o in together] == [o.verdicts.to_pylist() for o in alone]
+    for place in (1, 2, 4):  # nobody, some, an unnumbered row: one validation each
+        table, dept = parts[place]
+        alone = run.check_table(table, "inspection", department=dept, **common)
+        assert together[place].verdicts.to_pylist() == alone.verdicts.to_pylist()
+        assert {s.rule: s.unexpected for s in together[place].rules} == {s.rule: s.unexpected for s in alone.rules}
     assert [o.status for o in together] == ["passed", "passed", "failed", "failed", "failed"]
-    assert [{s.rule: s.unexpected for s in o.rules} for o in together] == [
-        {s.rule: s.unexpected for s in o.rules} for o in alone
-    ]
 
 
 def test_a_sender_that_cannot_be_checked_stops_alone():
