@@ -201,8 +201,8 @@ def _code(found: Balance) -> int:
 def _finish(found: Balance, as_json: bool, more: dict[str, Any]) -> None:
     _show({**found.as_dict(), **more}, as_json, lambda: _balance_table(found))
     if not as_json:
-        if found.gaps():
-            err.print(found.gaps(), markup=False)
+        for text in found.missing:
+            err.print(f"未完成：{text}", markup=False, soft_wrap=True)
         if more.get("report"):
             out.print(f"日报：{more['report']}", soft_wrap=True)
     raise typer.Exit(_code(found))

@@ -292,7 +292,9 @@ class Night:
 
     def balance(self, day: date) -> Balance:
         """The day's balance."""
-        return balance(self.ledger, day, tuple(t.name for t in self.targets))
+        names = {key: self._name(key) for key in (*self.settings.departments, CREDIT)}
+        names |= {name: spec.label for name, spec in self.settings.platforms.items()}
+        return balance(self.ledger, day, tuple(t.name for t in self.targets), names)
 
     # ── small things ────────────────────────────────────────────────────────────────────────────────────────────────
     def now(self) -> datetime:

@@ -22,8 +22,8 @@ from zz_pipeline.delivery.lanes import Lane, take
 from zz_pipeline.delivery.meter import Meter
 from zz_pipeline.delivery.protocol import Clock, Remote, RenderContext, RowKey, State
 from zz_pipeline.delivery.rows import Facts, OutRow, advance, read_keys, read_rows, save_rows
-from zz_pipeline.delivery.states import Event
-from zz_pipeline.errors import DeliveryError, LedgerError, NotRenderable
+from zz_pipeline.delivery.states import OUT, Event
+from zz_pipeline.errors import ConfigError, DeliveryError, LedgerError, NotRenderable
 from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import conflict, difference, holding, outbox, reconciliation, record_version
@@ -130,9 +130,13 @@ class _Run:
 
     @property
     def departments(self) -> list[str]:
-        """Departments that have a credential on the platform."""
-        own = (c.department for c in self.settings.credentials.values() if c.platform == self.spec.name)
-        return sorted(dept for dept in own if dept in self.settings.departments)
+        """Departments that have a credential on the platform, and those that should: with something there or to be sent."""
+        own = {c.department for c in self.settings.credentials.values() if c.platform == self.spec.name}
+        with self.ledger.read() as conn:
+            waits = outbox.c.state.in_((State.READY, *OUT, State.CONFIRMED))
+            query = select(outbox.c.dept).where(outbox.c.platform == self.spec.name, waits).distinct()
+            used = set(conn.execute(query).scalars())
+        return sorted((own & self.settings.departments.keys()) | used)
 
     def compare_all(self, result: ReconcileResult) -> None:
         """Every department; the trouble of one is noted and the others go on."""
@@ -144,15 +148,16 @@ class _Run:
                         troubles.append(f"{dept} 通道已停用（{reason}）")
                         continue
                     self._department(lane, result)
-            except (DeliveryError, LedgerError) as error:
+            except (ConfigError, DeliveryError, LedgerError) as error:
                 troubles.append(f"{dept}：{error}")
         if troubles:
             result.error = f"{self.spec.label} 有 {len(troubles)} 个部门未能对账：" + "；".join(troubles)
 
     def _department(self, lane: Lane, result: ReconcileResult) -> None:
-        line = Client(
-            self.spec, self.settings.credential(self.spec.name, lane.dept), self.settings.departments[lane.dept]
-        )
+        department = self.settings.departments.get(lane.dept)
+        if department is None:
+            raise ConfigError(f"部门目录里没有 {lane.dept} 的配置，请补上 departments/{lane.dept}.toml。")
+        line = Client(self.spec, self.settings.credential(self.spec.name, lane.dept), department)
         meter = Meter(lane, self.spec, line, self.clock, self.sleep)
         try:
             for kind in KINDS:

@@ -31,10 +31,16 @@ class FileNote:
 
 
 def window(ledger: Ledger, dept: str, kind: str, day: date) -> tuple[datetime, datetime]:
-    """[since, until) of partition `day` in Beijing wall time: from the watermark if that lies before the day."""
+    """[since, until) of partition `day` in Beijing wall time: from the watermark if that lies before the day.
+
+    A source that was never read well has no watermark: it is read from where its first failed reading began.
+    """
     start = datetime.combine(day, time())
     with ledger.read() as conn:
         mark = conn.scalar(select(watermark.c.until).where(watermark.c.dept == dept, watermark.c.kind == kind))
+        if mark is None:
+            unread = (intake.c.dept == dept) & (intake.c.kind == kind) & intake.c.state.in_(("FAILED", "RUNNING"))
+            mark = conn.scalar(select(func.min(intake.c.since)).where(unread))
     since = start if mark is None else min(start, datetime.strptime(mark, STAMP))  # noqa: DTZ007 - wall time by design
     return since, start + timedelta(days=1)
 

@@ -5,6 +5,7 @@ Belongs here: counting from independent tables and comparing. Must not: repairin
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -31,6 +32,10 @@ WORDS: Mapping[str, str] = {
     "UNKNOWN": "unknown",
 }
 COLUMNS = tuple(dict.fromkeys(WORDS.values()))
+UNFINISHED = "上次运行中断。"
+AGAIN = "（下次运行会从没读到的地方自动重读）"
+SENT_LATER = "（没报出的记录保持待报，下次运行自动续报）"
+KINDS = {"inspection": "检查结果", "rating": "信用评价", "repair": "信用修复"}
 
 
 @dataclass(slots=True)
@@ -46,6 +51,7 @@ class DepartmentDay:
     quarantined: int = 0
     accepted: int = 0
     readings: int = 1
+    refused: list[str] = field(default_factory=list)  # Chinese: files of the newest reading that could not be read
 
     @property
     def balanced(self) -> bool:
@@ -76,6 +82,8 @@ class Balance:
     platforms: list[PlatformDay]
     versions: int
     reconciliations: dict[str, str]
+    troubles: dict[str, str] = field(default_factory=dict)  # platform → Chinese: why it could not be reconciled
+    names: Mapping[str, str] = field(default_factory=dict)  # department or platform → what people call it
 
     @property
     def balanced(self) -> bool:
@@ -91,21 +99,26 @@ class Balance:
 
     @property
     def complete(self) -> bool:
-        """Every source was read and every platform reconciled."""
-        return (
-            bool(self.departments)
-            and not self.failed_sources
-            and all(s != "FAILED" for s in self.reconciliations.values())
-        )
+        """Every source and every file handed in was read, and every platform reconciled."""
+        return bool(self.departments) and not self.missing
+
+    @property
+    def missing(self) -> list[str]:
+        """Chinese, a sentence each: what was not read or not reconciled, why, and what to do; empty if complete."""
+        found = [f"{self._source(d)}没有读到：{d.error or UNFINISHED}{AGAIN}" for d in self.failed_sources]
+        found += [f"{self._source(d)}有文件没有读到：{text}" for d in self.departments for text in d.refused]
+        for platform, state in self.reconciliations.items():
+            if state == "FAILED":
+                why = self.troubles.get(platform) or "核对中断。"
+                found.append(f"{self.day} 平台“{self.names.get(platform, platform)}”没有核对完：{why}{SENT_LATER}")
+        return found
+
+    def _source(self, found: DepartmentDay) -> str:
+        return f"{self.day} {self.names.get(found.dept, found.dept)}的{KINDS.get(found.kind, found.kind)}"
 
     def gaps(self) -> str:
-        """Chinese: which sources were not read and which platforms not reconciled; empty if none."""
-        parts = [
-            f"{self.day} {d.dept}（{d.kind}）未读到：{d.error or '上次运行中断，重新运行即可'}"
-            for d in self.failed_sources
-        ]
-        parts += [f"{self.day} 平台 {p} 未能核对" for p, s in self.reconciliations.items() if s == "FAILED"]
-        return "；".join(parts)
+        """`missing` as one text."""
+        return "；".join(self.missing)
 
     def totals(self) -> dict[str, int]:
         """pulled, unchanged, quarantined, accepted over all departments."""
@@ -118,10 +131,11 @@ class Balance:
         platforms = {p.platform: {"accepted": p.accepted, **p.states, "balanced": p.balanced} for p in self.platforms}
         departments = [{**asdict(d), "balanced": d.balanced} for d in self.departments]
         head = {"day": self.day, "balanced": self.balanced, "complete": self.complete, **self.totals()}
+        head |= {"missing": self.missing}
         return {**head, "platforms": platforms, "departments": departments, "reconciliation": self.reconciliations}
 
 
-def balance(ledger: Ledger, day: date, platforms: tuple[str, ...]) -> Balance:
+def balance(ledger: Ledger, day: date, platforms: tuple[str, ...], names: Mapping[str, str] | None = None) -> Balance:
     """Count a day. Intake is counted from its book, versions and states from the ledger's own tables."""
     text = day.isoformat()
     with ledger.read() as conn:
@@ -132,7 +146,9 @@ def balance(ledger: Ledger, day: date, platforms: tuple[str, ...]) -> Balance:
         counted = _states(conn, text)
         checked = _reconciled(conn, text)
     days = [PlatformDay(p, accepted, {c: counted.get((p, c), 0) for c in COLUMNS}) for p in platforms]
-    return Balance(text, departments, days, accepted, {p: checked[p] for p in platforms if p in checked})
+    states = {p: checked[p].state for p in platforms if p in checked}
+    troubles = {p: checked[p].error for p in states}
+    return Balance(text, departments, days, accepted, states, troubles, names or {})
 
 
 def _departments(conn: Connection, day: str) -> list[DepartmentDay]:
@@ -148,6 +164,8 @@ def _departments(conn: Connection, day: str) -> list[DepartmentDay]:
             old.readings += 1
             if row.state in ("FAILED", "RUNNING"):
                 old.state, old.error = row.state, row.error
+            else:
+                old.refused = _refused(row)
     return list(found.values())
 
 
@@ -164,7 +182,12 @@ def _one(row: Any, old: DepartmentDay | None, open_units: Mapping[tuple[str, str
         quarantined=row.quarantined + returned,
         accepted=row.accepted + row.accepted_before + gone,
         readings=(old.readings if old else 0) + 1,
+        refused=_refused(row),
     )
+
+
+def _refused(row: Any) -> list[str]:
+    return [f["problem"] for f in json.loads(row.files) if f["state"] == "REFUSED"]
 
 
 def _open_units(conn: Connection, day: str) -> dict[tuple[str, str], list[int]]:
@@ -190,6 +213,6 @@ def _states(conn: Connection, day: str) -> dict[tuple[str, str], int]:
     return counted
 
 
-def _reconciled(conn: Connection, day: str) -> dict[str, str]:
-    query = select(reconciliation.c.platform, reconciliation.c.state).where(reconciliation.c.day == day)
-    return {row.platform: row.state for row in conn.execute(query.order_by(reconciliation.c.id))}
+def _reconciled(conn: Connection, day: str) -> dict[str, Any]:
+    query = select(reconciliation).where(reconciliation.c.day == day).order_by(reconciliation.c.id)
+    return {row.platform: row for row in conn.execute(query)}

@@ -97,7 +97,7 @@ def day_figures(night: Night, day: date) -> dict[str, Any]:
         "made_at": night.now().strftime("%Y-%m-%d %H:%M:%S"),
         "balanced": found.balanced,
         "complete": found.complete,
-        "gaps": [g for g in found.gaps().split("；") if g],
+        "gaps": found.missing,
         "totals": found.totals(),
         "columns": {c: LABELS[c] for c in COLUMNS},
         "platforms": platforms,
