@@ -5,7 +5,7 @@ Belongs here: number, family, texts, legal source, effect. Must not: conditions 
 
 from __future__ import annotations
 
-from expectations.rule import Rule
+from expectations.rule import TOGETHER, Rule
 
 _T = "contracts credit, ① E13 E14, ② 01"
 
@@ -30,4 +30,8 @@ RULES: tuple[Rule, ...] = (
     Rule("REP-002", "01", "修复对象", "{field}缺失或不认识：对象类别应为检查结果、信用评价或行政处罚，并写明对象编号。请由信用平台更正。",
          "contracts credit; standard 3.4", "target"),
     Rule("REP-003", "01", "文字过长或含控制字符", "{field}超过规定长度或含控制字符。请由信用平台更正。", "contracts credit", "target_key"),
+    Rule("REP-004", "08", "修复对象未收到过", "修复通知所指的编号本系统没有收到过，已保存；该编号今后到达时不会公示。", "standard 3.4",
+         "target_key", found=TOGETHER),
+    Rule("REP-005", "08", "处罚类修复通知", "本系统目前不推送行政处罚，未作处理，请转有关部门。", "standard 3.4; 国办发〔2025〕22号",
+         "target", found=TOGETHER),
 )  # fmt: skip

@@ -42,6 +42,7 @@ STATES = {
     "u": "PRESENT",
     "STOPPED": "WITHDRAWN",
     "d": "WITHDRAWN",
+    "DELETED": "WITHDRAWN",
 }
 RUN_DEPENDENT = {"version", "submitted_date", "publicFrom", "cd_time", "cd_operation"}
 

@@ -45,7 +45,7 @@ def apply(
             kind = TARGETS.get(str(notice["target"]))
             if kind is None:
                 kept.append(
-                    _shown(notice, "REP-002", "处罚类修复通知：本系统目前不推送行政处罚，未作处理，请转有关部门。")
+                    _shown(notice, "REP-005", "处罚类修复通知：本系统目前不推送行政处罚，未作处理，请转有关部门。")
                 )
             elif _already(conn, kind, str(notice["target_key"])):
                 earlier = _applied_in(conn, source, kind, str(notice["target_key"]))
@@ -54,7 +54,7 @@ def apply(
                 done += 1
             else:
                 kept.append(
-                    _shown(notice, "REP-001", "修复通知所指的编号本系统没有收到过，已保存；该编号今后到达时不会公示。")
+                    _shown(notice, "REP-004", "修复通知所指的编号本系统没有收到过，已保存；该编号今后到达时不会公示。")
                 )
         units = {e.unit for e in kept if e.severity == "ERROR"}
         reopen(conn, source.intake_id, source.day, source.dept, source.kind, kept, now)
