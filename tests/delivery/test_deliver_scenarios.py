@@ -151,6 +151,16 @@ def test_fault_19_nothing_is_sent_again_before_the_quiet_window_is_over(platform
     assert states(ledger) == {"CONFIRMED": 3}
 
 
+def test_fault_19_being_asked_early_and_often_does_not_shorten_the_quiet_window(platform, ledger, settings, clock):
+    accept(ledger, settings, "SCJG", "2026-0001")
+    platform.faults.append("500_before")
+    for _ in range(4):
+        run(ledger, settings, clock, until=clock() + 5)
+        with ledger.begin() as conn:
+            conn.execute(update(schema.outbox).values(next_at=0.0))
+    assert (len(platform.pushes), states(ledger)) == (1, {"UNKNOWN": 1})
+
+
 def test_a_partial_effect_is_completed_by_a_new_batch_of_the_absent_records_only(platform, ledger, settings, clock):
     keys = accept_many(ledger, settings, "SCJG", 6)
     platform.faults.append("half")

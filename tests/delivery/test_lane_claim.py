@@ -320,15 +320,16 @@ def test_batch_numbers_count_on_and_never_begin_below_the_second_of_the_day(ledg
     assert numbers == [f"D20270115-SCJG-{57_600 + n:06d}" for n in (0, 1, 2, 10)]
 
 
-def test_a_claimed_wire_is_what_was_rendered_first_even_if_a_person_retries(ledger, settings):
+def test_a_wire_that_was_frozen_is_sent_as_it_is_and_never_rendered_again(ledger, settings):
     key = accept(ledger, settings, "SCJG", "2026-0001")
     claimed(ledger, settings, 5.0)
-    wire = orjson.loads(row(ledger, key).wire)
-    assert [w["recordKey"] for w in wire] == [key]
-    put(ledger, key, batch_id=None)
+    frozen = orjson.loads(row(ledger, key).wire)
+    assert [w["recordKey"] for w in frozen] == [key]
+    put(ledger, key, batch_id=None, wire=orjson.dumps([{**frozen[0], "caseReason": "首次渲染的内容"}]))
     claimed(ledger, settings, 6.0)
-    assert orjson.loads(row(ledger, key).wire) == wire
-    assert len({b.number for b in table(ledger, schema.batch)}) == 2
+    bodies = sorted(table(ledger, schema.batch), key=lambda b: b.created_at)
+    assert [("首次渲染的内容" in b.body.decode()) for b in bodies] == [False, True]
+    assert bodies[0].number != bodies[1].number
 
 
 def test_fault_34_the_rate_bucket_is_durable_and_gives_no_more_than_burst_and_rate(ledger, settings, tmp_path):
