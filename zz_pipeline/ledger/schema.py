@@ -140,7 +140,7 @@ batch = _table(
     Column("digest", DIGEST, nullable=False),
     Column("n", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),
-    Column("state", String(12), nullable=False),  # FROZEN | TAKEN_IN | UNKNOWN | CLOSED
+    Column("state", String(12), nullable=False),  # FROZEN | UNKNOWN | TAKEN_IN | LOST | SPLIT | CLOSED
     Column("created_at", Float, nullable=False),
     Column("first_byte_at", Float),
     Column("closed_at", Float),
