@@ -12,15 +12,18 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from zz_pipeline.errors import ConfigError, ZzError
+from zz_pipeline.reports.words import COLUMNS
 
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
@@ -69,7 +72,9 @@ def sync(day: Day = "", as_json: Json = False) -> None:
 
     with opened() as night, _progress(as_json) as progress:
         result = whole_night(night, _day(night, day), progress)
-    _finish(result.balanced_or_fail(), as_json, {"report": result.report, "failed": [s.dept for s in result.failed]})
+    _finish(
+        night, result.balanced_or_fail(), as_json, {"report": result.report, "failed": [s.dept for s in result.failed]}
+    )
 
 
 @app.command()
@@ -90,7 +95,7 @@ def backfill(
             return
         done = run(night, days, progress)
     shown = {"days": [b.as_dict() for b in done], "balanced": all(b.balanced for b in done)}
-    _show(shown, as_json, lambda: _each(done, _balance_table))
+    _show(shown, as_json, lambda: _each(done, partial(_balance_table, night)))
     raise typer.Exit(max(_code(b) for b in done))
 
 
@@ -100,7 +105,7 @@ def status(as_json: Json = False) -> None:
     from zz_pipeline.reports.status import status as read
 
     with opened() as night:
-        found = read(night.ledger)
+        found = read(night.ledger, night.settings)
     _show(found, as_json, lambda: _status_tables(found))
 
 
@@ -109,7 +114,7 @@ def balance_command(day: Day = "", as_json: Json = False) -> None:
     """某日的平衡表。"""
     with opened() as night:
         found = night.balance(_day(night, day))
-    _finish(found, as_json, {})
+    _finish(night, found, as_json, {})
 
 
 @app.command()
@@ -121,7 +126,7 @@ def report(day: Day = "", as_json: Json = False) -> None:
         when = _day(night, day)
         path = write_day_report(night, when)
         found = night.balance(when)
-    _finish(found, as_json, {"report": str(path)})
+    _finish(night, found, as_json, {"report": str(path)})
 
 
 @app.command("reconcile")
@@ -198,8 +203,8 @@ def _code(found: Balance) -> int:
     return 0 if found.complete else 3
 
 
-def _finish(found: Balance, as_json: bool, more: dict[str, Any]) -> None:
-    _show({**found.as_dict(), **more}, as_json, lambda: _balance_table(found))
+def _finish(night: Night, found: Balance, as_json: bool, more: dict[str, Any]) -> None:
+    _show({**found.as_dict(), **more}, as_json, lambda: _balance_table(night, found))
     if not as_json:
         for text in found.missing:
             err.print(f"未完成：{text}", markup=False, soft_wrap=True)
@@ -220,21 +225,29 @@ def _show(value: Any, as_json: bool, table: Callable[[], Any]) -> None:
         table()
 
 
-WORDS = {
-    "accepted": "接收", "confirmed": "已确认", "rejected": "拒收", "held": "暂缓", "blocked": "不予公示",
-    "not_applicable": "不适用", "cancelled": "已取消", "pending": "待办", "unknown": "不明",
-}  # fmt: skip
+def _table(*headings: str) -> Table:
+    """A table that never cuts a Chinese word short; a narrow terminal wraps it."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
 
 
-def _balance_table(found: Balance) -> None:
+def _balance_table(night: Night, found: Balance) -> None:
+    if not found.departments:
+        return
     total = found.totals()
     out.print(
         f"{found.day}  拉取 {total['pulled']} ＝ 未变 {total['unchanged']} ＋ 退回 {total['quarantined']} ＋ 接收 {total['accepted']}"
         f"  {'平衡' if found.balanced else '不平衡！'}"
     )
-    table = Table("平台", *WORDS.values())
+    table = _table("平台", "接收", *COLUMNS.values())
     for platform in found.platforms:
-        table.add_row(platform.platform, str(platform.accepted), *(str(platform.states[w]) for w in list(WORDS)[1:]))
+        table.add_row(
+            night.settings.platforms[platform.platform].label,
+            str(platform.accepted),
+            *(str(platform.states[w]) for w in COLUMNS),
+        )
     out.print(table)
 
 
@@ -244,14 +257,14 @@ def _status_tables(found: dict[str, Any]) -> None:
         if not rows:
             out.print("  无")
             continue
-        table = Table(*rows[0])
+        table = _table(*rows[0])
         for row in rows:
             table.add_row(*(str(v) for v in row.values()))
         out.print(table)
 
 
 def _plan_table(plan: dict[str, Any]) -> None:
-    table = Table("日期", "部门", "拉取", "新增", "更正", "未变", "退回", "说明")
+    table = _table("日期", "部门", "拉取", "新增", "更正", "未变", "退回", "说明")
     for row in plan["rows"]:
         table.add_row(
             *(str(row[k]) for k in ("day", "dept", "pulled", "new", "changed", "unchanged", "quarantined", "note"))

@@ -12,12 +12,15 @@ from sqlalchemy import func, select
 
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import conflict, intake, lane, outbox, quarantine, switch
+from zz_pipeline.settings import Settings
 
 BEIJING = timezone(timedelta(hours=8))
 
 
-def status(ledger: Ledger) -> dict[str, Any]:
+def status(ledger: Ledger, settings: Settings) -> dict[str, Any]:
     """Tables by Chinese title, each a list of rows."""
+    names = {k: d.short for k, d in settings.departments.items()} | {"credit": settings.credit.label}
+    labels = {n: p.label for n, p in settings.platforms.items()}
     with ledger.read() as conn:
         states = select(outbox.c.platform, outbox.c.state, func.count(), func.min(outbox.c.due))
         states = states.group_by(outbox.c.platform, outbox.c.state).order_by(outbox.c.platform, outbox.c.state)
@@ -25,7 +28,10 @@ def status(ledger: Ledger) -> dict[str, Any]:
             {"平台": p, "状态": s, "条数": n, "最早期限": d or "—"} for p, s, n, d in conn.execute(states).tuples()
         ]
         stops = select(lane.c.platform, lane.c.dept, lane.c.stopped).where(lane.c.stopped != "")
-        stopped = [{"平台": p, "部门": d, "原因": why} for p, d, why in conn.execute(stops).tuples()]
+        stopped = [
+            {"平台": labels.get(p, p), "部门": names.get(d, d), "原因": why}
+            for p, d, why in conn.execute(stops).tuples()
+        ]
         newest = select(func.max(intake.c.id)).group_by(intake.c.dept, intake.c.kind)
         reads = conn.execute(
             select(intake).where(intake.c.id.in_(newest)).order_by(intake.c.dept, intake.c.kind)
