@@ -1,0 +1,208 @@
+"""kill -9 at thirty moments of a night: afterwards the platforms cannot tell it from a night without a kill."""
+
+import hashlib
+import json
+import random
+import signal
+import subprocess
+import sys
+from bisect import bisect_right
+from collections import Counter
+from contextlib import ExitStack
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from sqlalchemy import select
+
+from tests.pipeline import harness
+from tests.pipeline.postgres import MISSING, installed, server
+from zz_pipeline.delivery.states import FOR_PEOPLE, OPEN
+from zz_pipeline.ledger import audit
+from zz_pipeline.ledger.schema import batch, outbox
+
+SEED = 20261120
+CHAINS, KILLS, KILLS_ON_POSTGRES = 5, 6, 4
+SCALE = 0.1
+BEIJING = timezone(timedelta(hours=8))
+# A request that was under way at the kill may be logged a little later; the next run needs longer than this to send.
+UNDER_WAY = 1.0
+
+pytestmark = [pytest.mark.xdist_group("kills")]
+
+
+class Chain:
+    """A county whose night was killed again and again, and what the rig tells of it."""
+
+    def __init__(self, town, moments):
+        self.town, self.moments, self.runs = town, moments, []
+
+    @property
+    def plan(self):
+        return {"town": order(self.town), "moments": self.moments}
+
+    @property
+    def kills(self):
+        return [run for run in self.runs if run["struck"]]
+
+    def run_of(self, line):
+        """Number of the run that sent a request."""
+        at = datetime.fromisoformat(line["time"]).replace(tzinfo=BEIJING).timestamp()
+        return bisect_right([run["start"] + UNDER_WAY for run in self.runs[1:]], at)
+
+
+def order(town):
+    return {"env": town.env, "day": town.county.days[-1].isoformat()}
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory):
+    """All chains, after the rig has killed and finished their nights. The last one has PostgreSQL where there is one."""
+    with ExitStack() as stack:
+
+        def stage(n, **env):
+            folder = tmp_path_factory.mktemp(f"county{n}")
+            town = stack.enter_context(harness.town(folder, seed=100 + n, scale=SCALE, env=env))
+            town.county.apply(town.county.days[-1])
+            return town
+
+        counts = [KILLS] * CHAINS
+        towns = [stage(n) for n in range(CHAINS)]
+        if programs := installed():
+            url = stack.enter_context(server(programs)).database()
+            towns.append(stage(CHAINS, ZZ_LEDGER_URL=url))
+            counts.append(KILLS_ON_POSTGRES)
+        chains = [Chain(*pair) for pair in zip(towns, moments(counts), strict=True)]
+        told = killed({"rehearsal": order(stage(90)), "measure": order(stage(91)), "at_once": 2}, chains)
+        yield told["seconds"], chains
+
+
+def moments(counts):
+    """Moments of kills as shares of a night: random, but no part of the night is left out."""
+    dice = random.Random(SEED)
+    total = sum(counts)
+    spread = [(n + dice.random()) / total for n in range(total)]
+    dice.shuffle(spread)
+    return [[spread.pop() for _ in range(count)] for count in counts]
+
+
+def killed(plan, chains):
+    plan["chains"] = [chain.plan for chain in chains]
+    command = [sys.executable, "-m", "tests.pipeline.kill_rig"]
+    done = subprocess.run(command, input=json.dumps(plan), cwd=harness.ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    told = json.loads(done.stdout)
+    for chain, said in zip(chains, told["chains"], strict=True):
+        chain.runs = said["runs"]
+    return told
+
+
+def lite(chains):
+    return chains[:CHAINS]
+
+
+def test_every_kill_struck_a_living_night_and_the_last_run_of_each_chain_finished(rig):
+    _, chains = rig
+    for chain in chains:
+        assert [run["struck"] for run in chain.kills] == [signal.SIGKILL] * len(chain.moments)
+        assert chain.runs[-1]["code"] == 0
+        assert all(run["code"] in (0, -1) for run in chain.runs)
+    assert sum(len(chain.kills) for chain in lite(chains)) == CHAINS * KILLS
+
+
+def test_the_kills_struck_in_every_part_of_the_night(rig):
+    _, chains = rig
+    parts = Counter(last_step(run) for chain in chains for run in chain.kills)
+    assert parts.keys() >= {"读取", "检查入库", "报送"}
+
+
+def last_step(run):
+    return run["steps"][-1].split(" ")[0] if run["steps"] else ""
+
+
+def test_the_platforms_hold_what_they_would_hold_without_a_kill(rig):
+    _, chains = rig
+    for chain in chains:
+        town = chain.town
+        expected = town.manifest()["expected"][town.county.days[-1].isoformat()]
+        assert harness.compare(town.mocks, expected) == []
+
+
+def test_no_platform_stored_a_record_twice(rig):
+    _, chains = rig
+    for chain in chains:
+        for platform in harness.PLATFORMS:
+            history = chain.town.mocks.ledger(platform, history=True)
+            assert history
+            stored = Counter((row["kind"], row["key"], row["version"]) for row in history)
+            assert {key: n for key, n in stored.items() if n > 1} == {}
+
+
+def test_a_record_went_out_twice_only_if_a_kill_left_the_first_time_unknown(rig):
+    _, chains = rig
+    again = 0
+    for chain in chains:
+        for platform in harness.PLATFORMS:
+            lanes = {}
+            for line in pushes(chain.town, platform):
+                lanes.setdefault(line["department"], []).append((chain.run_of(line), line))
+            for lane in lanes.values():
+                again += repeats(chain, lane)
+    assert again < sum(len(chain.kills) for chain in chains)
+
+
+def repeats(chain, lane):
+    """How many requests of a lane repeat a record; each must follow a kill that left its lane's last request open."""
+    found, before = 0, {}
+    for place, (run, line) in enumerate(lane):
+        for first in {before[key] for key in line["keys"] if key in before}:
+            there = lane[first][0]
+            assert there < run, (chain.runs, lane[first], line)
+            assert chain.runs[there]["struck"] == signal.SIGKILL
+            assert lane[first + 1][0] > there, "the repeated request was not the last of its lane before the kill"
+            found += 1
+        before |= dict.fromkeys(line["keys"], place)
+    return found
+
+
+def pushes(town, platform):
+    return [e for e in town.mocks.wire(platform) if e["method"] == "POST" and e["keys"]]
+
+
+def test_nothing_went_out_whose_intent_the_ledger_does_not_hold(rig):
+    _, chains = rig
+    for chain in chains:
+        with chain.town.opened() as night, night.ledger.read() as conn:
+            frozen = {hashlib.sha256(body).hexdigest() for body in conn.scalars(select(batch.c.body))}
+        sent = {line["body"] for platform in harness.PLATFORMS for line in pushes(chain.town, platform)}
+        assert sent
+        assert sent <= frozen
+
+
+def test_every_row_has_ended_and_none_waits_for_a_person_because_of_a_kill(rig):
+    _, chains = rig
+    for chain in chains:
+        with chain.town.opened() as night, night.ledger.read() as conn:
+            states = Counter(conn.scalars(select(outbox.c.state)))
+        assert states["CONFIRMED"] > 100
+        assert {
+            state: states[state] for state in (*OPEN, *FOR_PEOPLE, "REJECTED") if states[state] and state != "HELD"
+        } == {}
+
+
+def test_the_audit_chain_is_whole_after_all_kills(rig):
+    _, chains = rig
+    for chain in chains:
+        with chain.town.opened() as night, night.ledger.read() as conn:
+            state = audit.verify(conn)
+        assert state.events > 50
+        assert state.broken_at is None
+
+
+@pytest.mark.postgres
+def test_postgresql_as_ledger_went_through_its_kills_like_sqlite(rig):
+    _, chains = rig
+    if len(chains) == CHAINS:
+        pytest.skip(MISSING)
+    last = chains[-1]
+    assert last.town.settings.ledger_url.startswith("postgresql")
+    assert len(last.kills) == KILLS_ON_POSTGRES
