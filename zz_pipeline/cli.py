@@ -227,9 +227,9 @@ def _show(value: Any, as_json: bool, table: Callable[[], Any]) -> None:
 
 def _table(*headings: str) -> Table:
     """A table that never cuts a Chinese word short; a narrow terminal wraps it."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for number, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", no_wrap=number == 0)
     return table
 
 

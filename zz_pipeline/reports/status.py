@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import conflict, intake, lane, outbox, quarantine, switch
+from zz_pipeline.reports.words import INTAKE, KINDS, STATES
 from zz_pipeline.settings import Settings
 
 BEIJING = timezone(timedelta(hours=8))
@@ -25,7 +26,8 @@ def status(ledger: Ledger, settings: Settings) -> dict[str, Any]:
         states = select(outbox.c.platform, outbox.c.state, func.count(), func.min(outbox.c.due))
         states = states.group_by(outbox.c.platform, outbox.c.state).order_by(outbox.c.platform, outbox.c.state)
         waiting = [
-            {"平台": p, "状态": s, "条数": n, "最早期限": d or "—"} for p, s, n, d in conn.execute(states).tuples()
+            {"平台": labels.get(p, p), "状态": STATES[s], "条数": n, "最早期限": d or "—"}
+            for p, s, n, d in conn.execute(states).tuples()
         ]
         stops = select(lane.c.platform, lane.c.dept, lane.c.stopped).where(lane.c.stopped != "")
         stopped = [
@@ -38,10 +40,10 @@ def status(ledger: Ledger, settings: Settings) -> dict[str, Any]:
         ).mappings()
         last = [
             {
-                "来源": r["dept"],
-                "数据类": r["kind"],
+                "来源": names.get(r["dept"], r["dept"]),
+                "数据类": KINDS[r["kind"]],
                 "业务日": r["day"],
-                "结果": r["state"],
+                "结果": INTAKE[r["state"]],
                 "时间": _clock(r["started_at"]),
             }
             for r in reads
