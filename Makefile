@@ -6,7 +6,7 @@ READY := .venv/.ready
 export DAGSTER_DISABLE_TELEMETRY := 1
 export PYTHONUTF8 := 1
 
-.PHONY: help setup demo test test-long lint ui clean
+.PHONY: help tools setup demo test test-long lint ui clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,16 +25,19 @@ demo: $(READY) ## one full night on a sample county through Dagster; mocks start
 ui: $(READY) ## Dagster's web UI and the mocks on the sample county; prints the address to open
 	$(BIN)/python -m mock_platforms ui --dir var/ui
 
+tools: ## programs that some tests drive (PostgreSQL, Chromium, LibreOffice), where apt-get may install them
+	.ci/tools
+
 lint: $(READY) ## ruff, mypy and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
 
-test: lint ## everything CI proves, under 10 minutes on 2 cores
+test: lint tools ## everything CI proves, under 10 minutes on 2 cores
 	$(BIN)/python -m pytest -m "not long" -n 2 --dist loadgroup
 
-test-long: $(READY) ## long campaigns
+test-long: $(READY) tools ## long campaigns
 	$(BIN)/python -m pytest -m long
 
 clean: ## remove generated state (var/), keep .venv
