@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from zz_pipeline.commands import people
 from zz_pipeline.errors import ConfigError, ZzError
 from zz_pipeline.reports.words import COLUMNS
 
@@ -150,6 +151,9 @@ def doctor(as_json: Json = False) -> None:
     shown = {"ok": not bad, "findings": [f.as_dict() for f in found]}
     _show(shown, as_json, lambda: _each(found, lambda f: out.print(f"{'✓' if f.ok else '✗'} {f.what}：{f.text}")))
     raise typer.Exit(2 if bad else 0)
+
+
+people.register(app, opened)
 
 
 def main() -> None:
