@@ -302,7 +302,7 @@ suppression = _table(
     Column("basis", Text, nullable=False, default=""),
     Column("decided_at", String(19), nullable=False, default=""),
     Column("source", String(64), nullable=False, default=""),
-    Column("state", String(10), nullable=False),  # APPLIED | UNKNOWN_KEY
+    Column("state", String(16), nullable=False),  # APPLIED | UNKNOWN_KEY
     Column("at", Float, nullable=False),
 )
 

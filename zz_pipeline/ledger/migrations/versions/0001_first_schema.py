@@ -289,7 +289,7 @@ def upgrade() -> None:
         sa.Column("basis", sa.Text(), nullable=False),
         sa.Column("decided_at", sa.String(length=19), nullable=False),
         sa.Column("source", sa.String(length=64), nullable=False),
-        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "record_key"),
     )
