@@ -83,11 +83,18 @@ def test_an_empty_day_has_the_departments_headings_and_no_rows():
     assert {"no", "note"} <= set(table.column_names)
 
 
-def test_a_reading_of_an_interface_is_archived_and_an_emptied_one_is_refused(tmp_path):
+def test_a_reading_of_an_interface_is_archived_and_a_quiet_day_is_no_emptied_source(tmp_path):
     with Loopback([page(1, 1), page(0)]) as server:
         made = dept(url=server.url)
         (file,) = read_source(made, settings(tmp_path), WINDOW).files
         assert (tmp_path / file.archived).name.endswith("-api-results.parquet")
+        assert not read_source(made, settings(tmp_path), WINDOW, last_rows=100).empty
+
+
+def test_an_interface_that_is_read_whole_and_is_empty_after_many_rows_is_refused(tmp_path):
+    with Loopback([page(0)]) as server:
+        made = dept(url=server.url)
+        made = made.model_copy(update={"source": made.source.model_copy(update={"whole": True})})
         with pytest.raises(SourceRefused, match="上次读到 100 条"):
             read_source(made, settings(tmp_path), WINDOW, last_rows=100)
 
