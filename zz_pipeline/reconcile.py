@@ -145,13 +145,17 @@ class _Run:
             try:
                 with take(self.ledger, self.settings.home / "locks", self.spec.name, dept, self.clock()) as lane:
                     if reason := lane.stopped():
-                        troubles.append(f"{dept} 通道已停用（{reason}）")
+                        troubles.append(f"{self._called(dept)}的通道已停用（{reason}）")
                         continue
                     self._department(lane, result)
             except (ConfigError, DeliveryError, LedgerError) as error:
-                troubles.append(f"{dept}：{error}")
+                troubles.append(f"{self._called(dept)}：{error}")
         if troubles:
             result.error = f"{self.spec.label} 有 {len(troubles)} 个部门未能对账：" + "；".join(troubles)
+
+    def _called(self, dept: str) -> str:
+        found = self.settings.departments.get(dept)
+        return f"{found.short}（{dept}）" if found else dept
 
     def _department(self, lane: Lane, result: ReconcileResult) -> None:
         department = self.settings.departments.get(lane.dept)
