@@ -5,7 +5,7 @@ Belongs here: the factories, a pool for each platform. Must not: the protocol.
 
 import dagster as dg
 
-from assets import results
+from assets import groups, results
 from assets.partitions import DAYS, MANY_DAYS, days, run_of
 from assets.records import RETURNED
 from assets.resources import NightResource
@@ -25,19 +25,20 @@ def delivery_asset(platform: str, label: str, after: list[dg.AssetKey]) -> dg.As
     @dg.asset(
         key=key,
         deps=[RETURNED, *after],
-        description=f"以检查部门的名义把应报送的记录送达{label}，逐条取得结论或回执。",
-        group_name="delivery",
+        description=f"{label}：以检查部门的名义把应报送的记录送达，逐条取得结论或回执。",
+        group_name=groups.DELIVERY,
         kinds={"http"},
         pool=f"platform_{platform}",
         partitions_def=DAYS,
         backfill_policy=MANY_DAYS,
         check_specs=[up, fine],
     )
-    def delivery(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult:
+    @results.spoken
+    def delivery(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
         done = night.night(run_of(context)).deliver(platform)
         reached = results.check("platform_answers", not done.stopped, done.stopped or "平台应答正常。")
         alarms = results.check("no_alarm", not done.alarms, "；".join(done.alarms) or "没有异常。", warn=True)
-        return dg.MaterializeResult(metadata=results.delivered(done), check_results=[reached, alarms])
+        yield dg.MaterializeResult(metadata=results.delivered(done), check_results=[reached, alarms])
 
     return delivery
 
@@ -50,23 +51,22 @@ def reconcile_asset(platform: str, label: str) -> dg.AssetsDefinition:
     @dg.asset(
         key=key,
         deps=[delivery_key(platform)],
-        description=f"向{label}查询它实际持有的记录，与本库逐条核对。",
-        group_name="reconcile",
+        description=f"{label}：查询平台实际持有的记录，与本库逐条核对。",
+        group_name=groups.RECONCILE,
         kinds={"http"},
         pool=f"platform_{platform}",
         partitions_def=DAYS,
         backfill_policy=MANY_DAYS,
         check_specs=[agrees],
     )
-    def reconciled(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult:
+    @results.spoken
+    def reconciled(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
         steps = night.night(run_of(context))
-        done = [steps.reconcile(platform, day) for day in days(context)]
-        text = "；".join(d.text for d in done if d.state != "OK") or "一致。"
-        counts: dict[str, int] = {}
-        for one in done:
-            for name, value in one.counts.items():
-                counts[name] = counts.get(name, 0) + value
-        agree = results.check("ledgers_agree", all(d.state == "OK" for d in done), text, warn=True)
-        return dg.MaterializeResult(metadata=counts, check_results=[agree])
+        done = {day: steps.reconcile(platform, day) for day in days(context)}
+        for day, found in done.items():
+            context.add_asset_metadata(results.reconciled(found), partition_key=day.isoformat())
+        text = "；".join(f"{day} {found.text}" for day, found in done.items() if found.state != "OK")
+        agree = results.check("ledgers_agree", not text, text or "一致。", warn=True)
+        yield dg.MaterializeResult(check_results=[agree])
 
     return reconciled

@@ -5,13 +5,13 @@ A source that is down ends with a failed ERROR check, not with an exception: in 
 everything downstream, and one department would stop the county.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets import results
+from assets import groups, results
 from assets.partitions import DAYS, MANY_DAYS, days, run_of
 from assets.resources import NightResource
 
@@ -24,7 +24,7 @@ KINDS = {"database": "sql", "workbook": "excel", "csv": "csv", "http": "api", "n
 
 def department_asset(key: str, short: str, kind: str) -> dg.AssetsDefinition:
     """The raw asset of one department."""
-    text = f"读取{short}当日新增和更正的检查结果，原样存档。" if kind != "none" else f"{short}：零报送，无数据来源。"
+    text = f"{short}：读取当日新增和更正的检查结果，原样存档。" if kind != "none" else f"{short}：零报送，无数据来源。"
     return _raw(key, text, KINDS[kind], lambda night, day: night.pull(key, day))
 
 
@@ -46,17 +46,19 @@ def _raw(name: str, text: str, kind: str, read: "Callable[[Night, date], StepRes
     @dg.asset(
         key=key,
         description=text,
-        group_name="source",
+        group_name=groups.SOURCE,
         kinds={kind},
         partitions_def=DAYS,
         backfill_policy=MANY_DAYS,
         check_specs=[spec],
     )
-    def raw(context: dg.AssetExecutionContext, night: NightResource) -> Iterator[dg.MaterializeResult]:
+    @results.spoken
+    def raw(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
         steps = night.night(run_of(context))
-        done = [read(steps, day) for day in days(context)]
-        failed = results.failures(done)
-        passed = results.check(READ, not failed, results.said(done, "已读取。"))
-        yield dg.MaterializeResult(metadata=results.metadata(done), check_results=[passed])
+        names = results.named(steps)
+        done = {day: [read(steps, day)] for day in days(context)}
+        results.note(context, done, names)
+        wrong = results.troubles(done, names)
+        yield dg.MaterializeResult(check_results=[results.check(READ, not wrong, "；".join(wrong) or "已读取。")])
 
     return raw

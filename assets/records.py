@@ -4,32 +4,40 @@ Belongs here: the chain's assets. Must not: rules, comparison, SQL.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from assets import results
+from assets import groups, results
 from assets.partitions import DAYS, MANY_DAYS, days, run_of
 from assets.resources import NightResource
-
-if TYPE_CHECKING:
-    from zz_pipeline.night import StepResult
 
 STANDARD = dg.AssetKey(["standard", "records"])
 VERDICTS = dg.AssetKey(["quality", "verdicts"])
 ACCEPTED = dg.AssetKey(["ledger", "accepted"])
 RETURNED = dg.AssetKey(["quarantine", "returned"])
+# percent of a source's records, and how many at least: more is a wrong code map rather than bad work
+MANY_RETURNED, NOT_JUST_A_FEW = 30, 5
 
 
-def _all(context: dg.AssetExecutionContext, night: NightResource, step: str) -> "list[StepResult]":
+def _all(context: dg.AssetExecutionContext, night: NightResource, step: str) -> tuple[results.ByDay, dict[str, str]]:
+    """One step over all sources, day by day; each day's figures on its partition."""
     from zz_pipeline.course import every_source
 
     steps = night.night(run_of(context))
-    return every_source(steps, step, days(context))
+    names = results.named(steps)
+    done = {day: every_source(steps, step, [day]) for day in days(context)}
+    results.note(context, done, names)
+    return done, names
 
 
 def _check(name: str, key: dg.AssetKey, text: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(name, asset=key, description=text)
+
+
+def _verdict(name: str, done: results.ByDay, names: dict[str, str], fine: str) -> dg.AssetCheckResult:
+    failed = {day: results.failures(found) for day, found in done.items()}
+    wrong = results.troubles(failed, names)
+    return results.check(name, not wrong, "；".join(wrong) or fine)
 
 
 def record_assets(raw: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
@@ -39,24 +47,22 @@ def record_assets(raw: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         key=STANDARD,
         deps=list(raw),
         description="把各部门的表头和代码转换为标准记录；不认识的值列为疑问，不猜。",
-        group_name="standard",
+        group_name=groups.STANDARD,
         kinds={"arrow"},
         check_specs=[_check("every_source_standardized", STANDARD, "每个已读来源都转换成标准表。")],
         partitions_def=DAYS,
         backfill_policy=MANY_DAYS,
     )
-    def standard(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult:
-        done = _all(context, night, "standardize")
-        verdict = results.check(
-            "every_source_standardized", not results.failures(done), results.said(done, "全部完成。")
-        )
-        return dg.MaterializeResult(metadata=results.metadata(done), check_results=[verdict])
+    @results.spoken
+    def standard(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
+        done, names = _all(context, night, "standardize")
+        yield dg.MaterializeResult(check_results=[_verdict("every_source_standardized", done, names, "全部完成。")])
 
     @dg.asset(
         key=VERDICTS,
         deps=[STANDARD],
         description="用 Great Expectations 逐条核对规则；有错误的记录退回部门，合格的继续。",
-        group_name="quality",
+        group_name=groups.QUALITY,
         kinds={"greatexpectations"},
         check_specs=[
             _check("rules_ran", VERDICTS, "规则引擎正常运行；运行出错的批次一条也不放行。"),
@@ -65,51 +71,56 @@ def record_assets(raw: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         partitions_def=DAYS,
         backfill_policy=MANY_DAYS,
     )
-    def verdicts(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult:
-        done = _all(context, night, "check")
-        ran = results.check("rules_ran", not results.failures(done), results.said(done, "规则全部运行。"))
-        few = _few_returned(done)
-        return dg.MaterializeResult(metadata=results.metadata(done), check_results=[ran, few])
+    @results.spoken
+    def verdicts(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
+        done, names = _all(context, night, "check")
+        ran = _verdict("rules_ran", done, names, "规则全部运行。")
+        yield dg.MaterializeResult(check_results=[ran, _few_returned(done, names)])
 
     @dg.asset(
         key=ACCEPTED,
         deps=[VERDICTS],
         description="合格记录写入业务库成为新版本，并为每个平台决定：发送、暂缓、不予公示或不适用。",
-        group_name="ledger",
+        group_name=groups.LEDGER,
         kinds={"sql"},
         check_specs=[_check("every_source_accepted", ACCEPTED, "每个来源的结果都已写入业务库。")],
         partitions_def=DAYS,
         backfill_policy=MANY_DAYS,
     )
-    def accepted(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult:
-        done = _all(context, night, "accept")
-        verdict = results.check("every_source_accepted", not results.failures(done), results.said(done, "全部写入。"))
-        return dg.MaterializeResult(metadata=results.metadata(done), check_results=[verdict])
+    @results.spoken
+    def accepted(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
+        done, names = _all(context, night, "accept")
+        yield dg.MaterializeResult(check_results=[_verdict("every_source_accepted", done, names, "全部写入。")])
 
     @dg.asset(
         key=RETURNED,
         deps=[ACCEPTED],
-        description="退回清单：各部门当日被退回的记录、原因和改法。",
-        group_name="quarantine",
-        kinds={"excel"},
+        description="退回情况：当日仍待部门更正的条目，按规则计数；逐条原因和改法见日报。",
+        group_name=groups.RETURNED,
+        kinds={"sql"},
         partitions_def=DAYS,
         backfill_policy=MANY_DAYS,
     )
-    def returned(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult:
+    @results.spoken
+    def returned(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
         from zz_pipeline.reports.returned import returned_by_rule
 
-        rows = [returned_by_rule(night.night(run_of(context)).ledger, day) for day in days(context)]
-        total = sum(sum(found.values()) for found in rows)
-        reasons: dict[str, int] = {}
-        for found in rows:
-            for reason, count in found.items():
-                reasons[reason] = reasons.get(reason, 0) + count
-        return dg.MaterializeResult(metadata={"退回条目": total, "按原因": dg.MetadataValue.json(reasons)})
+        steps = night.night(run_of(context))
+        for day in days(context):
+            found = returned_by_rule(steps.ledger, day)
+            figures = {"退回条目": sum(found.values()), "按规则": dg.MetadataValue.json(found)}
+            context.add_asset_metadata(figures, partition_key=day.isoformat())
+        yield dg.MaterializeResult()
 
     return [standard, verdicts, accepted, returned]
 
 
-def _few_returned(done: "Sequence[StepResult]") -> dg.AssetCheckResult:
-    many = [r for r in done if r.share > 30]
-    text = "；".join(f"{r.dept} 退回 {r.share}%，请检查该部门的代码对照表" for r in many)
-    return results.check("few_returned", not many, text or "各来源退回都不多。", warn=True)
+def _few_returned(done: results.ByDay, names: dict[str, str]) -> dg.AssetCheckResult:
+    many = [
+        f"{day} {names.get(r.dept, r.dept)}退回 {r.share}%"
+        for day, found in done.items()
+        for r in found
+        if r.share > MANY_RETURNED and r.counts["退回记录"] >= NOT_JUST_A_FEW
+    ]
+    text = f"{'；'.join(many)}。请先检查这些部门的代码对照表和表头，再退部门更正。" if many else "各来源退回都不多。"
+    return results.check("few_returned", not many, text, warn=True)

@@ -5,7 +5,7 @@ Belongs here: the two assets. Must not: figures (those are `zz_pipeline.reports`
 
 import dagster as dg
 
-from assets import results
+from assets import groups, results
 from assets.partitions import DAYS, MANY_DAYS, days, run_of
 from assets.resources import NightResource
 
@@ -20,24 +20,26 @@ def report_assets(after: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         key=DAY_REPORT,
         deps=after,
         description="日报：收支平衡、各部门各平台情况、退回原因、暂缓与不明及其原因（HTML 与 JSON）。",
-        group_name="report",
+        group_name=groups.REPORT,
         kinds={"html"},
         partitions_def=DAYS,
         backfill_policy=MANY_DAYS,
     )
-    def day_report(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult:
+    @results.spoken
+    def day_report(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
         from zz_pipeline.reports.day import write_day_report
 
         steps = night.night(run_of(context))
-        paths = [write_day_report(steps, day) for day in days(context)]
-        links = {f"日报 {path.stem}": dg.MetadataValue.path(str(path)) for path in paths}
-        return dg.MaterializeResult(metadata={"份数": len(paths), **links})
+        for day in days(context):
+            path = dg.MetadataValue.path(str(write_day_report(steps, day)))
+            context.add_asset_metadata({"日报": path}, partition_key=day.isoformat())
+        yield dg.MaterializeResult()
 
     @dg.asset(
         key=BALANCE,
         deps=[DAY_REPORT],
         description="平衡：拉取＝未变＋退回＋接收；每个平台的接收＝各状态之和。不平衡则当夜失败。",
-        group_name="report",
+        group_name=groups.REPORT,
         kinds={"sql"},
         partitions_def=DAYS,
         backfill_policy=MANY_DAYS,
@@ -46,23 +48,21 @@ def report_assets(after: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
             dg.AssetCheckSpec("complete", asset=BALANCE, description="所有来源都已读到，所有平台都已核对。"),
         ],
     )
-    def balance(context: dg.AssetExecutionContext, night: NightResource) -> dg.MaterializeResult:
+    @results.spoken
+    def balance(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
         steps = night.night(run_of(context))
-        done = [steps.balance(day) for day in days(context)]
-        wrong = [b.day for b in done if not b.balanced]
+        done = {day: steps.balance(day) for day in days(context)}
+        for day, found in done.items():
+            context.add_asset_metadata(results.balanced(found), partition_key=day.isoformat())
+        wrong = "、".join(found.day for found in done.values() if not found.balanced)
+        said = f"{wrong} 不平衡，有记录下落不明。请打开当日日报，看标红的部门或平台，再联系技术人员。"
+        none = "没有任何来源的读取记录"
+        gaps = "；".join(found.gaps() or f"{found.day} {none}" for found in done.values() if not found.complete)
+        # yielded before the failure: a red check on the asset's page, not the green one of the night before
+        yield results.check("balanced", not wrong, said if wrong else "平衡。")
+        yield results.check("complete", not gaps, gaps or "来源与平台齐全。", warn=True)
         if wrong:
-            raise dg.Failure(
-                f"{'、'.join(wrong)} 不平衡。请打开当日日报查看是哪个部门或平台，再联系技术人员。", allow_retries=False
-            )
-        gaps = "；".join(b.gaps() for b in done if not b.complete)
-        checks = [
-            results.check("balanced", True, "平衡。"),
-            results.check("complete", not gaps, gaps or "来源与平台齐全。", warn=True),
-        ]
-        sums: dict[str, int] = {}
-        for one in done:
-            for name, value in one.totals().items():
-                sums[name] = sums.get(name, 0) + value
-        return dg.MaterializeResult(metadata={**sums}, check_results=checks)
+            raise dg.Failure(said, allow_retries=False)
+        yield dg.MaterializeResult()
 
     return [day_report, balance]

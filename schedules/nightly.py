@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from assets import groups
 from assets.partitions import DAYS
 
 # One run at a time touches the ledger's intake: days of a backfill stay in order (dagster.yaml limits this tag to 1).
@@ -23,7 +24,7 @@ nightly = dg.define_asset_job(
 
 morning = dg.define_asset_job(
     "morning_report",
-    selection=dg.AssetSelection.groups("delivery", "reconcile", "report"),
+    selection=dg.AssetSelection.groups(groups.DELIVERY, groups.RECONCILE, groups.REPORT),
     partitions_def=DAYS,
     description="晨报：补取夜里到达的回执、补送、核对，并重出前一日日报。",
     tags=EXCLUSIVE,

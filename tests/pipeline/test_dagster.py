@@ -1,0 +1,371 @@
+"""The nights as Dagster runs them: the real job on a real instance, over one town whose days follow one another."""
+
+import contextlib
+import csv
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+from sqlalchemy import delete, insert, select, text
+
+from mock_platforms.county.codes import invented_resident_id
+from mock_platforms.county.defects import MOBILE
+from tests.pipeline import harness
+from zz_pipeline.definitions import build
+from zz_pipeline.ledger.db import Ledger
+from zz_pipeline.ledger.schema import outbox
+from zz_pipeline.settings import load_settings
+
+pytestmark = pytest.mark.xdist_group("dagster_nights")  # one town for the module: it must not be staged twice
+DOWN = "SPJ"  # a department with an API of its own
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+
+
+@dataclass
+class Site:
+    """A town and the Dagster instance that runs it."""
+
+    town: harness.Town
+    instance: dg.DagsterInstance
+    folder: Path
+
+    def run(self, job="nightly", *, env=None, tags=None, **partition):
+        """The job in this process, with the environment that a run worker has."""
+        definitions = build(load_settings(self.town.config, self.town.home, self.town.env))
+        with environment(self.town.env | (env or {})):
+            return definitions.resolve_job_def(job).execute_in_process(
+                instance=self.instance, raise_on_error=False, tags=tags, **partition
+            )
+
+    @contextlib.contextmanager
+    def ledger(self):
+        found = Ledger(self.town.settings.ledger_url)
+        try:
+            yield found
+        finally:
+            found.close()
+
+    def pushed(self):
+        """Records in all wire logs that travelled towards a platform."""
+        entries = [e for p in harness.PLATFORMS for e in self.town.mocks.wire(p) if e["method"] == "POST"]
+        return sum(len(e.get("record_keys") or ()) for e in entries)
+
+
+@contextlib.contextmanager
+def environment(values):
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dagster")
+    shutil.copy(harness.ROOT / "dagster.yaml", folder)
+    place = tmp_path_factory.mktemp("town")
+    with (
+        harness.town(place, seed=7, days=7, scale=0.1) as town,
+        dg.DagsterInstance.from_config(str(folder)) as instance,
+    ):
+        yield Site(town, instance, folder)
+
+
+@pytest.fixture(scope="module")
+def first_night(site):
+    day = site.town.county.days[0]
+    site.town.county.apply(day)
+    return site.run(partition_key=day.isoformat())
+
+
+@pytest.fixture(scope="module")
+def night_with_a_source_down(site, first_night):
+    day = site.town.county.days[1]
+    site.town.county.apply(day)
+    return site.run(partition_key=day.isoformat(), env={f"ZZ_SOURCE_{DOWN}": "http://127.0.0.1:9"})
+
+
+@pytest.fixture(scope="module")
+def backfill(site, night_with_a_source_down):
+    """Seven days in one run; two of them were delivered before, one without a source."""
+    days = site.town.county.days
+    site.town.county.apply(days[-1])
+    return site.run(tags=range_of(days))
+
+
+def range_of(days):
+    ends = {"start": days[0].isoformat(), "end": days[-1].isoformat()}
+    return {f"dagster/asset_partition_range_{name}": day for name, day in ends.items()}
+
+
+def checks(result):
+    """asset/check → (passed, severity, words)."""
+    found = {}
+    for one in result.get_asset_check_evaluations():
+        name = f"{one.asset_key.to_user_string()}:{one.check_name}"
+        found[name] = (one.passed, one.severity.value, one.description or "")
+    return found
+
+
+def metadata(result, key):
+    """partition → metadata of the asset's materializations."""
+    found = {}
+    for event in result.get_asset_materialization_events():
+        made = event.step_materialization_data.materialization
+        if made.asset_key.to_user_string() == key:
+            found[made.partition] = {name: value.value for name, value in made.metadata.items()}
+    return found
+
+
+def present(ledgers):
+    return {key: entry for key, entry in ledgers.items() if entry["state"] == "PRESENT"}
+
+
+# ── one night ────────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_the_nightly_job_delivers_a_partition_exactly_as_the_manifest_says(site, first_night):
+    day = site.town.county.days[0].isoformat()
+    assert first_night.success
+    assert harness.compare(site.town.mocks, site.town.manifest()["expected"][day]) == []
+
+
+def test_every_declared_check_of_a_good_night_is_recorded_and_passes(site, first_night):
+    declared = {
+        f"{spec.asset_key.to_user_string()}:{spec.name}"
+        for asset in build(site.town.settings).assets
+        for spec in asset.check_specs
+    }
+    found = checks(first_night)
+    assert found.keys() == declared
+    assert {name: said for name, (passed, _, said) in found.items() if not passed} == {}
+    assert len(declared) == 42
+
+
+def test_a_good_nights_event_log_is_kept_under_its_partition(site, first_night):
+    run = site.instance.get_run_by_id(first_night.run_id)
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    assert run.tags["dagster/partition"] == site.town.county.days[0].isoformat()
+    kept = site.instance.get_latest_materialization_event(dg.AssetKey(["reports", "balance"]))
+    assert kept.asset_materialization.metadata["拉取"].value > 0
+
+
+def test_department_names_and_not_keys_stand_in_what_an_operator_reads(site, first_night):
+    day = site.town.county.days[0].isoformat()
+    table = metadata(first_night, "ledger/accepted")[day]["明细"]
+    settings = site.town.settings
+    assert all(f"| {d.short} | 检查结果 |" in table for d in settings.departments.values() if d.source.kind != "none")
+    assert not any(f"| {key} |" in table for key in settings.departments)
+
+
+# ── a source is down ─────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_source_that_is_down_fails_its_own_check_and_no_other_raw_check(site, night_with_a_source_down):
+    raw = {name: found for name, found in checks(night_with_a_source_down).items() if name.startswith("raw/")}
+    failed = {name for name, (passed, _, _) in raw.items() if not passed}
+    assert failed == {f"raw/{DOWN}:source_was_read"}
+    _, severity, said = raw[f"raw/{DOWN}:source_was_read"]
+    assert severity == "ERROR"
+    assert site.town.settings.departments[DOWN].short in said
+
+
+def test_all_other_sources_are_delivered_while_one_is_down(site, night_with_a_source_down):
+    assert night_with_a_source_down.success
+    day = site.town.county.days[1].isoformat()
+    lacking = harness.compare(site.town.mocks, site.town.manifest()["expected"][day])
+    assert lacking
+    assert all(f"-{DOWN}-" in problem for problem in lacking)
+
+
+def test_a_night_without_one_source_is_balanced_and_said_to_be_incomplete(night_with_a_source_down):
+    found = checks(night_with_a_source_down)
+    assert found["reports/balance:balanced"][0]
+    passed, severity, said = found["reports/balance:complete"]
+    assert (passed, severity) == (False, "WARN")
+    assert "县行政审批局" in said
+
+
+# ── a ledger that does not balance ───────────────────────────────────────────────────────────────────────────────────
+def test_a_ledger_with_a_lost_outbox_row_fails_the_run_with_a_sentence_for_a_person(site, night_with_a_source_down):
+    day = site.town.county.days[0].isoformat()
+    with site.ledger() as ledger, ledger.begin() as conn:
+        row = conn.execute(select(outbox).where(outbox.c.day == day).limit(1)).mappings().one()
+        conn.execute(delete(outbox).where(outbox.c.item_key == row["item_key"]))
+    try:
+        result = site.run("morning_report", partition_key=day)
+    finally:
+        with site.ledger() as ledger, ledger.begin() as conn:
+            conn.execute(insert(outbox).values(**row))
+    assert not result.success
+    failed = [e for e in result.all_events if e.is_step_failure]
+    assert [e.step_key for e in failed] == ["reports__balance"]
+    said = failed[0].step_failure_data.error.message + str(failed[0].step_failure_data.user_failure_data)
+    assert f"{day} 不平衡" in said
+    passed, severity, why = checks(result)["reports/balance:balanced"]
+    assert (passed, severity) == (False, "ERROR")
+    assert "日报" in why
+
+
+# ── a backfill ───────────────────────────────────────────────────────────────────────────────────────────────────────
+def test_a_backfill_of_a_week_brings_every_platform_to_the_manifests_present_content(site, backfill):
+    assert backfill.success
+    expected = site.town.manifest()["expected"][site.town.county.days[-1].isoformat()]
+    for platform in harness.PLATFORMS:
+        have, want = present(harness.held(site.town.mocks, platform)), present(harness.wanted(expected[platform]))
+        assert have == want, platform
+
+
+def test_each_day_of_a_backfill_shows_its_own_figures_and_not_the_sum(site, backfill):
+    shown = metadata(backfill, "reports/balance")
+    days = [day.isoformat() for day in site.town.county.days]
+    assert sorted(shown) == days
+    with site.town.opened() as night:
+        for day in site.town.county.days:
+            totals = night.balance(day).totals()
+            said = shown[day.isoformat()]
+            assert (said["拉取"], said["接收"]) == (totals["pulled"], totals["accepted"])
+    assert len({said["拉取"] for said in shown.values()}) > 1
+
+
+def test_a_backfill_over_days_already_delivered_sends_no_record(site, backfill):
+    before = site.pushed()
+    again = site.run(tags=range_of(site.town.county.days))
+    assert again.success
+    assert site.pushed() == before > 0
+    assert all(passed for passed, _, _ in checks(again).values())
+
+
+def test_a_backfill_is_few_big_runs_and_not_one_a_day(site):
+    definitions = build(site.town.settings)
+    sizes = {asset.backfill_policy.max_partitions_per_run for asset in definitions.assets}
+    assert sizes == {31}
+
+
+# ── what a failed step leaves behind ─────────────────────────────────────────────────────────────────────────────────
+TRAPS = {
+    # the driver's words on these quote the row that was refused
+    "accept": "CREATE TRIGGER trap BEFORE INSERT ON quarantine BEGIN SELECT RAISE(ABORT, 'refused'); END",
+    "report": "ALTER TABLE difference RENAME TO trapped",
+}
+MENDS = {"accept": "DROP TRIGGER trap", "report": "ALTER TABLE trapped RENAME TO difference"}
+
+
+@pytest.fixture(scope="module")
+def failed_steps(site, backfill):
+    """Runs in which a step broke on a stranger's error, in the source's chain and outside of it."""
+    results = {}
+    day = site.town.county.days[-1].isoformat()
+    for name in TRAPS:
+        forget_the_day(site, day)
+        with site.ledger() as ledger, ledger.begin() as conn:
+            conn.execute(text(TRAPS[name]))
+        results[name] = site.run(partition_key=day)
+        with site.ledger() as ledger, ledger.begin() as conn:
+            conn.execute(text(MENDS[name]))
+    return results
+
+
+def forget_the_day(site, day):
+    """As after a restored backup: the files of the day are unread, so that they are returned once more."""
+    with site.ledger() as ledger, ledger.begin() as conn:
+        conn.execute(text("DELETE FROM source_file WHERE day = :day"), {"day": day})
+
+
+def test_a_source_that_broke_is_said_by_name_and_the_others_go_on(failed_steps):
+    passed, severity, said = checks(failed_steps["accept"])["ledger/accepted:every_source_accepted"]
+    assert (passed, severity) == (False, "ERROR")
+    assert "程序错误" in said
+    assert "INSERT" not in said
+
+
+def test_a_step_that_broke_is_told_in_chinese_with_class_and_place_only(failed_steps):
+    failed = [e for e in failed_steps["report"].all_events if e.is_step_failure]
+    assert failed
+    for event in failed:
+        said = str(event.step_failure_data.user_failure_data) + event.step_failure_data.error.to_string()
+        assert "这一步因程序错误中断（OperationalError" in said
+        assert "SELECT" not in said
+        assert "INSERT" not in said
+
+
+def test_no_personal_data_stands_in_anything_dagster_wrote(site, failed_steps):
+    with (site.town.home / "lists" / "inspectors.csv").open(encoding="utf-8") as file:
+        certificates = {row["cert_no"] for row in csv.DictReader(file)}
+    canaries = {MOBILE, *certificates, *(invented_resident_id(n) for n in range(1000))}
+    written = b"".join(path.read_bytes() for path in site.folder.rglob("*") if path.is_file())
+    assert len(written) > 100_000
+    assert len(canaries) > 1000
+    assert [found for found in canaries if found.encode() in written] == []
+
+
+def test_the_canaries_looked_for_really_stand_in_the_sources(site, backfill):
+    sources = b"".join(
+        path.read_bytes()
+        for name in ("sources", "inbox")
+        for path in (site.town.home / name).rglob("*.*")
+        if path.is_file()
+    )
+    assert MOBILE.encode() in sources
+    assert any(invented_resident_id(n).encode() in sources for n in range(1000))
+
+
+# ── when, and how it is shown ────────────────────────────────────────────────────────────────────────────────────────
+@pytest.mark.parametrize(
+    ("name", "cron", "job", "clock"),
+    [("nightly_0130", "30 1 * * *", "nightly", (1, 30)), ("morning_0630", "30 6 * * *", "morning_report", (6, 30))],
+)
+def test_a_schedule_takes_yesterdays_partition_in_county_time(site, name, cron, job, clock):
+    definitions = build(site.town.settings)
+    schedule = definitions.resolve_schedule_def(name)
+    assert (schedule.cron_schedule, schedule.execution_timezone, schedule.job_name) == (cron, "Asia/Shanghai", job)
+    # 01:30 in Beijing is still the day before in UTC: a schedule that thought in UTC would take the wrong day
+    at = datetime(2026, 11, 23, *clock, tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
+    with dg.build_schedule_context(
+        scheduled_execution_time=at, repository_def=definitions.get_repository_def()
+    ) as context:
+        requests = schedule.evaluate_tick(context).run_requests
+    assert [(r.partition_key, r.run_key) for r in requests] == [("2026-11-22", "2026-11-22")]
+    assert CHINESE.search(schedule.description)
+
+
+def test_every_asset_check_and_job_is_described_in_chinese_with_group_and_kind(site):
+    definitions = build(site.town.settings)
+    for asset in definitions.assets:
+        spec = next(iter(asset.specs))
+        assert CHINESE.search(spec.description), spec.key
+        assert re.match(r"[1-8]_\w+$", spec.group_name), spec.key
+        assert spec.kinds, spec.key
+        assert all(CHINESE.search(check.description) for check in asset.check_specs), spec.key
+    assert all(CHINESE.search(job.description) for job in definitions.jobs)
+    names = {d.short for d in site.town.settings.departments.values()}
+    described = " ".join(next(iter(asset.specs)).description for asset in definitions.assets)
+    assert all(name in described for name in names)
+
+
+def test_groups_sort_in_the_order_in_which_a_night_runs(site):
+    assets = {next(iter(a.specs)).key: next(iter(a.specs)) for a in build(site.town.settings).assets}
+    for spec in assets.values():
+        for dep in spec.deps:
+            assert assets[dep.asset_key].group_name <= spec.group_name
+
+
+def test_importing_the_definitions_costs_no_data_library(site):
+    heavy = ("great_expectations", "pandas", "sqlalchemy", "pyarrow.compute", "jinja2", "requests")
+    code = f"import sys, zz_pipeline.definitions as d; d.defs(); print([m for m in {heavy} if m in sys.modules])"
+    plain = f"import sys, dagster; print([m for m in {heavy} if m in sys.modules])"
+    env = os.environ | site.town.env
+    said = [
+        subprocess.run([sys.executable, "-c", c], env=env, cwd=harness.ROOT, capture_output=True, text=True, check=True)
+        for c in (code, plain)
+    ]
+    ours, theirs = (one.stdout.strip() for one in said)
+    assert ours == theirs
+    assert "great_expectations" not in ours
