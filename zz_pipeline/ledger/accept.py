@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, select, update
 
 from zz_pipeline.ledger import intake
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import Content, content
 from zz_pipeline.ledger.quarantine import Entry, reopen, settle
-from zz_pipeline.ledger.schema import record_head, record_version
+from zz_pipeline.ledger.schema import record_head, record_version, suppression
 from zz_pipeline.ledger.versions import (
     Change,
     Decide,
@@ -77,6 +77,7 @@ def accept(
         kept = [*entries, *found]
         units = {e.unit for e in kept if e.severity == "ERROR"}
         settle(conn, source.dept, source.kind, [r.record_key for r in (*fresh, *same)], now)
+        _notices_met(conn, source.kind, [r.record_key for r in fresh], now)
         reopen(conn, source.intake_id, source.day, source.dept, source.kind, kept, now)
         result = Accepted(len(same) - before, len(fresh), before, len(units), len(found))
         _close(conn, source, result, now)
@@ -99,6 +100,18 @@ def _barred(conn: Connection, kind: str, records: Sequence[Content]) -> list[Con
         else r
         for r in records
     ]
+
+
+def _notices_met(conn: Connection, kind: str, keys: Sequence[str], now: float) -> None:
+    """A notice that came before its record is obeyed from the first version on: applied, and no longer shown as open."""
+    met: list[str] = []
+    for part in chunks(keys):
+        waiting = (suppression.c.kind == kind) & (suppression.c.state == "UNKNOWN_KEY")
+        waiting &= suppression.c.record_key.in_(part)
+        met += conn.execute(select(suppression.c.source).where(waiting)).scalars()
+        conn.execute(update(suppression).where(waiting).values(state="APPLIED", at=now))
+    notices = [source.removeprefix("repair:") for source in met]
+    settle(conn, "credit", "repair", notices, now, by="所指记录已到达，按通知不予公示")
 
 
 def _compare(
