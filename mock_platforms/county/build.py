@@ -9,7 +9,7 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,16 +28,25 @@ STATE = "county.json"  # what County.open needs to go on
 class County:
     """A county's folder and the world it shows, day by day."""
 
-    def __init__(self, root: Path, world: World, applied: int = 0) -> None:
+    def __init__(self, root: Path, world: World, applied: int = 0, urls: Mapping[str, str] | None = None) -> None:
         self.dir = root
+        self.urls = urls  # department → SQLAlchemy URL of a database that is not a SQLite file; never written down
         self.world = world
         self._applied = applied
 
     @classmethod
-    def create(cls, root: Path, last: date, days: int = 3, seed: int = 7, scale: float = 1.0) -> County:
+    def create(
+        cls,
+        root: Path,
+        last: date,
+        days: int = 3,
+        seed: int = 7,
+        scale: float = 1.0,
+        urls: Mapping[str, str] | None = None,
+    ) -> County:
         """Draw the county and write what does not change from day to day. No day is applied yet."""
         root.mkdir(parents=True, exist_ok=True)
-        county = cls(root, World(seed, last, days, scale))
+        county = cls(root, World(seed, last, days, scale), urls=urls)
         for key in REPORTING:
             (root / "inbox" / key).mkdir(parents=True, exist_ok=True)
         (root / "sources" / "http").mkdir(parents=True, exist_ok=True)
@@ -49,11 +58,11 @@ class County:
         return county
 
     @classmethod
-    def open(cls, root: Path) -> County:
+    def open(cls, root: Path, urls: Mapping[str, str] | None = None) -> County:
         """A county created earlier, drawn again from its seed. FileNotFoundError if there is none."""
         kept = json.loads((root / STATE).read_text("utf-8"))
         world = World(kept["seed"], date.fromisoformat(kept["last"]), kept["days"], kept["scale"])
-        return cls(root, world, kept["applied"])
+        return cls(root, world, kept["applied"], urls)
 
     @property
     def days(self) -> list[date]:
@@ -69,7 +78,7 @@ class County:
         for number in range(self._applied, place + 1):
             today = self.days[number]
             records = self.world.inspections(today)
-            layouts.write_day(self.dir, self.world.departments, today, records, first=number == 0)
+            layouts.write_day(self.dir, self.world.departments, today, records, first=number == 0, urls=self.urls)
             self._write_credit(self.days[: number + 1])
             self._applied = number + 1
             self._remember()
