@@ -27,6 +27,7 @@ from zz_pipeline.errors import ConfigError, ZzError
 from zz_pipeline.reports.words import COLUMNS
 
 if TYPE_CHECKING:
+    from zz_pipeline.doctor import Finding
     from zz_pipeline.night import Night
     from zz_pipeline.reports.balance import Balance
 
@@ -149,7 +150,7 @@ def doctor(as_json: Json = False) -> None:
     found = examine()
     bad = [f for f in found if not f.ok]
     shown = {"ok": not bad, "findings": [f.as_dict() for f in found]}
-    _show(shown, as_json, lambda: _each(found, lambda f: out.print(f"{'✓' if f.ok else '✗'} {f.what}：{f.text}")))
+    _show(shown, as_json, lambda: _each(found, _finding))
     raise typer.Exit(2 if bad else 0)
 
 
@@ -215,6 +216,11 @@ def _finish(night: Night, found: Balance, as_json: bool, more: dict[str, Any]) -
         if more.get("report"):
             out.print(f"日报：{more['report']}", soft_wrap=True)
     raise typer.Exit(_code(found))
+
+
+def _finding(found: Finding) -> None:
+    # without markup: [double_random.SCJG] is a name in a file, no colour
+    out.print(f"{'✓' if found.ok else '✗'} {found.what}：{found.text}", markup=False, soft_wrap=True)
 
 
 def _each(values: Iterable[Any], show: Callable[[Any], None]) -> None:

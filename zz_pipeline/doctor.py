@@ -1,6 +1,7 @@
 """`zz doctor`: looks at configuration, secrets, ledger, sources and platforms, and says what to do.
 
-Belongs here: findings. Must not: mending by itself, sending anything but health questions.
+Belongs here: findings, each with the file that it is about and the remedy.
+Must not: mending by itself, sending anything but health questions, reading records (a source is asked for an empty window).
 """
 
 from __future__ import annotations
@@ -9,22 +10,27 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
-
-from zz_pipeline.delivery.client import Client, check_identity
-from zz_pipeline.errors import ZzError
+from zz_pipeline.delivery.client import check_identity
+from zz_pipeline.errors import ConfigError, SourceDown, ZzError
 from zz_pipeline.ledger.db import Ledger
-from zz_pipeline.settings import Department, Settings, load_settings
+from zz_pipeline.settings import Department, PlatformSpec, Settings, load_settings
+from zz_pipeline.sources.api import read_api
+from zz_pipeline.sources.base import Window
+from zz_pipeline.sources.database import read_database
 from zz_pipeline.standard.codes import CodeBook
 from zz_pipeline.standard.lists import Lists
 from zz_pipeline.standard.workdays import WorkCalendar
 
+FINE = "正常"
+CREDIT = "credit"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at; `text` says what is wrong and the remedy, or that it is fine."""
+    """One thing looked at; `text` says what is wrong, where and the remedy, or that it is fine."""
 
     what: str
     ok: bool
@@ -36,7 +42,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Everything `zz doctor` looks at; never raises for what it finds."""
+    """Everything `zz doctor` looks at; never raises for what it finds. Nothing more can be seen without a configuration."""
     try:
         settings = load_settings()
     except ZzError as error:
@@ -45,59 +51,86 @@ def examine() -> list[Finding]:
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:
-    yield _try("代码表", lambda: CodeBook.load(settings.config_dir))
-    yield _try("名录", lambda: Lists.load(settings.lists))
-    yield _try("工作日表", lambda: _year(settings))
-    yield _try("业务数据库", lambda: Ledger(settings.ledger_url).migrate())
-    for department in settings.departments.values():
+    config = settings.config_dir
+    yield _try("代码表", f"{config}/codes", lambda: CodeBook.load(config))
+    yield _try("名录", f"{settings.lists}", lambda: Lists.load(settings.lists))
+    yield _try("工作日表", f"{config}/workdays.csv", lambda: _calendar(settings))
+    ledger = f"{config}/county.toml 的 ledger_url，或环境变量 ZZ_LEDGER_URL"
+    yield _try("业务数据库", ledger, lambda: _ledger(settings))
+    for key, department in settings.departments.items():
         if department.source.kind != "none":
-            yield _try(f"{department.short} 凭证", partial(_credentials, settings, department))
-            yield _try(f"{department.short} 来源", partial(_source, settings, department))
-    for name, spec in settings.platforms.items():
-        yield _try(f"{spec.label} 地址", partial(_platform, settings, name))
+            platforms = [*settings.platforms, *([CREDIT] if key == settings.county.credit_lead else [])]
+            secrets = f"{settings.home}/secrets.toml，或环境变量 ZZ_SECRET_平台_{key}"
+            source = f"{config}/departments/{key}.toml 的 [source]，或环境变量 ZZ_SOURCE_{key}"
+            yield _try(f"{department.short} 凭证", secrets, partial(_credentials, settings, key, platforms))
+            yield _try(f"{department.short} 来源", source, partial(_source, settings, department))
+    for name, spec in {**settings.platforms, CREDIT: settings.credit}.items():
+        where = f"{config}/platforms/{name}.toml 的 url，或环境变量 ZZ_URL_{name.upper()}"
+        yield _try(f"{spec.label} 地址", where, partial(_address, settings, spec))
 
 
-def _try(what: str, look: Callable[[], object]) -> Finding:
+def _try(what: str, where: str, look: Callable[[], str | object]) -> Finding:
+    """What `look` finds; a text that it returns is a remark."""
     try:
-        look()
+        remark = look()
     except ZzError as error:
-        return Finding(what, False, str(error))
-    except Exception as error:
-        return Finding(what, False, f"检查时出错（{type(error).__name__}），请联系技术人员。")
-    return Finding(what, True, "正常")
+        return Finding(what, False, f"{error}（见 {where}）")
+    except Exception as error:  # a stranger's words may hold contents or secrets
+        return Finding(what, False, f"检查时出错（{type(error).__name__}），请联系技术人员。（见 {where}）")
+    return Finding(what, True, remark if isinstance(remark, str) else FINE)
 
 
-def _year(settings: Settings) -> None:
+def _calendar(settings: Settings) -> str:
     calendar = WorkCalendar.load(settings.config_dir / "workdays.csv")
-    calendar.due(datetime.now(settings.zone).date(), 0)
+    today = datetime.now(settings.zone).date()
+    calendar.is_workday(today)
+    return calendar.reminder(today) or FINE
 
 
-def _credentials(settings: Settings, department: Department) -> None:
-    for platform in settings.platforms:
-        settings.credential(platform, department.key)
+def _ledger(settings: Settings) -> None:
+    ledger = Ledger(settings.ledger_url)
+    try:
+        ledger.migrate()
+    finally:
+        ledger.close()
+
+
+def _credentials(settings: Settings, department: str, platforms: list[str]) -> None:
+    missing = [f"[{name}.{department}]" for name in platforms if f"{name}.{department}" not in settings.credentials]
+    if missing:
+        raise ConfigError(
+            f"缺少 {'、'.join(missing)} 的凭证，该部门的记录会一直待报。"
+            "请向平台运维单位领取，写入其 app_id 与 secret，并保持文件权限 600。"
+        )
+    for name in platforms:
+        settings.credential(name, department)
 
 
 def _source(settings: Settings, department: Department) -> None:
-    from zz_pipeline.errors import SourceDown
-
-    source = department.source
-    if source.kind in ("workbook", "csv"):
-        folder = settings.inbox / department.key
-        if not folder.is_dir():
-            raise SourceDown(f"交表文件夹 {folder} 不存在。请建立该文件夹并让部门把表放进去。")
-    elif source.kind == "database":
-        url = make_url(settings.expand(source.url))
-        if url.get_backend_name() == "sqlite" and url.database:
-            from pathlib import Path
-
-            if not Path(url.database).exists():
-                raise SourceDown(f"数据库文件 {url.database} 不存在。请核对 departments/{department.key}.toml 的 url。")
+    if department.source.kind in ("workbook", "csv"):
+        _folder(settings, department)
+        return
+    now = datetime.now(settings.zone).replace(tzinfo=None, microsecond=0)
+    nothing = Window(now.date(), now, now)
+    url = settings.expand(department.source.url)
+    if department.source.kind == "database":
+        read_database(department, url, nothing, settings.zone)
+    else:
+        read_api(department, url, nothing)
 
 
-def _platform(settings: Settings, name: str) -> None:
-    spec = settings.platforms[name]
-    for department in settings.departments.values():
-        if department.source.kind != "none":
-            client = Client(spec, settings.credential(name, department.key), department)
-            check_identity(client, settings.county.environment)
-            return
+def _folder(settings: Settings, department: Department) -> None:
+    declared = department.source.folder.replace("${inbox}", str(settings.inbox))
+    folder = settings.expand(declared) if declared else str(settings.inbox / department.key)
+    try:
+        next(iter(Path(folder).iterdir()), None)
+    except FileNotFoundError:
+        raise SourceDown(f"交表文件夹 {folder} 不存在。请建立该文件夹（或挂上共享盘），并让部门把表放进去。") from None
+    except OSError as error:
+        raise SourceDown(
+            f"交表文件夹 {folder} 打不开（{error.strerror}）。请检查它是不是文件夹、本程序有没有读取权限。"
+        ) from None
+
+
+def _address(settings: Settings, spec: PlatformSpec) -> None:
+    check_identity(spec, settings.county.environment)

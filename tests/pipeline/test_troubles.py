@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 
 from tests.pipeline import harness, troubles
-from zz_pipeline.delivery import people
 
 ONE, TWO, THREE = harness.PLATFORMS
 # A county whose first day brings no notice of repair: with the credit platform down it would arrive a day later, and
@@ -140,8 +139,7 @@ def platforms_down(tmp_path_factory):
         (town.home / "secrets.toml").write_text(secrets, "utf-8")
         town.mocks.control("POST", "/suspend", {"platform": THREE, "department": BARRED, "on": False})
         town.mocks.control("POST", "/down", {"platform": TWO, "on": False})
-        with town.opened() as night:
-            people.release_lane(night.ledger, THREE, BARRED, actor="样例操作员", note="平台已恢复凭证")
+        troubles.zz(town, "release", THREE, BARRED, "--by", "张某", "--why", "平台已恢复凭证")
         town.mocks.control("POST", "/down", {"platform": ONE, "on": True})
         town.county.apply(second)
         nights.append(troubles.run(town, second))
@@ -194,7 +192,7 @@ def test_a_suspended_credential_stops_its_lane_at_once_and_no_other(platforms_do
     line = _line(first, THREE)
     assert "县水务局" in line
     assert "4030" in line
-    assert "解除停用" in line
+    assert f"zz release {THREE} {BARRED}" in line
 
 
 def test_nights_with_platforms_down_balance_are_not_complete_and_end_with_three(platforms_down):

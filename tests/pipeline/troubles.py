@@ -48,8 +48,14 @@ class Told:
 def run(town: Town, day: date) -> Told:
     """One night by the command `zz sync`, in this process: Great Expectations is imported only once."""
     before = {p: len(town.mocks.wire(p)) for p in harness.PLATFORMS}
-    done = CliRunner().invoke(app, ["sync", "--day", day.isoformat()], env=town.env, catch_exceptions=False)
-    return _told(town, day, done.exit_code, done.output, before)
+    code, said = zz(town, "sync", "--day", day.isoformat())
+    return _told(town, day, code, said, before)
+
+
+def zz(town: Town, *args: str) -> tuple[int, str]:
+    """Exit code and all output of a command."""
+    done = CliRunner().invoke(app, args, env=town.env, catch_exceptions=False)
+    return done.exit_code, done.output
 
 
 def _told(town: Town, day: date, code: int, said: str, before: dict[str, int]) -> Told:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from zz_pipeline.errors import LedgerError
 
@@ -24,8 +24,13 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.sqlite = make_url(url).get_backend_name() == "sqlite"
-        self.engine = _engine(url, self.sqlite)
+        try:
+            self.sqlite = make_url(url).get_backend_name() == "sqlite"
+            self.engine = _engine(url, self.sqlite)
+        except (ArgumentError, NoSuchModuleError, ImportError) as error:
+            raise LedgerError(
+                f"ledger_url 不是可用的数据库地址（{type(error).__name__}）。请照 county.toml 的样例改写，并确认驱动已安装。"
+            ) from None
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
@@ -45,7 +50,7 @@ class Ledger:
         from alembic.config import Config
 
         if self.sqlite and (name := make_url(self.url).database):
-            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(name).parent)
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         try:
@@ -54,13 +59,23 @@ class Ledger:
                     conn.exec_driver_sql("SELECT pg_advisory_xact_lock(610124001)")
                 config.attributes["connection"] = conn
                 command.upgrade(config, "head")
-        except OperationalError as error:
+        except DatabaseError as error:
             shown = make_url(self.url).render_as_string(hide_password=True)
-            raise LedgerError(f"业务数据库 {shown} 打不开：{error.orig}。请检查 ledger_url 和数据库服务。") from None
+            said = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
+            raise LedgerError(f"业务数据库 {shown} 打不开：{said}。请检查 ledger_url 和数据库服务。") from None
 
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(
+            f"业务数据库的文件夹 {folder} 建不了（{error.strerror}）。请检查 ledger_url 与该处的权限。"
+        ) from None
 
 
 def _engine(url: str, sqlite: bool) -> Engine:
