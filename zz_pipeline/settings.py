@@ -230,6 +230,7 @@ def load_settings(
     if county.credit_lead not in departments:
         raise ConfigError(
             f"{config / 'county.toml'} 的 credit_lead 写的是 {county.credit_lead}，部门目录里没有这个部门。"
+            f"请改成 {config / 'departments'} 中某个部门的 key。"
         )
     specs = {p.stem: _platform(p, env) for p in sorted((config / "platforms").glob("*.toml"))}
     missing = [name for name in (*county.platforms, "credit") if name not in specs]
@@ -306,7 +307,9 @@ def _toml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise ConfigError(f"缺少配置文件 {path}。可用 zz init 生成样例。") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} 不是合格的 UTF-8 TOML 文件：{error}") from None
+        raise ConfigError(
+            f"{path} 不是合格的 UTF-8 TOML 文件：{error}。请打开该文件核对那一行（引号、等号、重复的键），或用 zz init 生成样例对照。"
+        ) from None
 
 
 def _model(model: type[_T], data: dict[str, Any], path: Path) -> _T:
@@ -315,4 +318,26 @@ def _model(model: type[_T], data: dict[str, Any], path: Path) -> _T:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path} 的 {key}：{first['msg']}。") from None
+        raise ConfigError(f"{path} 的 {key}：{_SAID.get(first['type'], first['msg'])}。请对照样例改正。") from None
+
+
+# What pydantic says of a value, by its type of error; what is not here is shown in its own words.
+_SAID = {
+    "missing": "没有写，是必填项",
+    "extra_forbidden": "没有这一项配置，可能拼写有误",
+    "string_type": "应是加引号的文字",
+    "string_pattern_mismatch": "写法不合要求",
+    "int_type": "应是整数",
+    "int_parsing": "应是整数",
+    "int_from_float": "应是整数",
+    "float_type": "应是数字",
+    "float_parsing": "应是数字",
+    "bool_type": "应是 true 或 false",
+    "bool_parsing": "应是 true 或 false",
+    "tuple_type": "应是方括号里的一列值",
+    "literal_error": "不在允许的取值之内",
+    "greater_than_equal": "数值太小",
+    "greater_than": "数值太小",
+    "less_than": "数值太大",
+    "less_than_equal": "数值太大",
+}
