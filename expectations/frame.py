@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from expectations.registers import add_registers
 from zz_pipeline.settings import Department
 from zz_pipeline.standard import identifiers
 from zz_pipeline.standard.lists import Lists
@@ -49,6 +50,7 @@ def inspection_frame(table: pa.Table, setting: Setting) -> pd.DataFrame:
     _add_inspectors(frame, table, setting)
     _add_items(frame, setting)
     _add_plans(frame, setting)
+    add_registers(frame, setting.lists, setting.department)
     return frame
 
 

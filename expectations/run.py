@@ -19,14 +19,18 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from expectations.across import facts
 from expectations.catalogue import RULES
 from expectations.frame import Setting, inspection_frame, rating_frame, repair_frame
-from expectations.outcome import Breach, outcome_of, slice_of, verdicts_of
+from expectations.outcome import Breach, Tally
+from expectations.pieces import Places, pieces, take
 from zz_pipeline.errors import CheckError
-from zz_pipeline.quality import VERDICTS, CheckOutcome
+from zz_pipeline.history import History
+from zz_pipeline.quality import CheckOutcome
 from zz_pipeline.settings import Department
 from zz_pipeline.standard.lists import Lists
 from zz_pipeline.standard.tables import TABLES, Kind
@@ -38,6 +42,7 @@ FRAMES: dict[Kind, Callable[[pa.Table, Setting], pd.DataFrame]] = {
 }
 # BASIC gives the counts; the values themselves may be personal and never enter a result.
 RESULT_FORMAT = {"result_format": "BASIC", "exclude_unexpected_values": True, "partial_unexpected_count": 0}
+NO_ROWS: Places = np.empty(0, np.int64)
 # GX's context and its registry of metrics are shared by the process; departments may be checked by several threads.
 _LOCK = threading.Lock()
 # The line of a traceback that names the exception: the first one is the cause, GX's own wrapping comes after it.
@@ -53,18 +58,18 @@ def check_table(
     day: date,
     now: datetime,
     regions: Collection[str],
+    history: History | None = None,
 ) -> CheckOutcome:
     """Check a standard table of one sender; CheckError if any rule could not be evaluated.
 
     `day` is the partition, `now` the county's wall time without zone, `regions` the known regions (six digits) and
-    provinces (two digits) as `CodeBook.uscc_regions` gives them.
+    provinces (two digits) as `CodeBook.uscc_regions` gives them; without `history` the rules over time are silent.
     """
-    which = Kind(kind)
-    if table.num_rows == 0:
-        return outcome_of(which, VERDICTS.empty_table(), ())
-    frame = _frame(table, which, Setting(lists, department, day, now, frozenset(regions)))
-    breaches = _locked_run(which, frame)
-    return outcome_of(which, verdicts_of(which, frame, breaches), breaches)
+    setting = Setting(lists, department, day, now, frozenset(regions))
+    [outcome] = _together([Part(table, setting)], Kind(kind), history or History())
+    if isinstance(outcome, CheckError):
+        raise outcome
+    return outcome
 
 
 def check_parts(
@@ -75,43 +80,73 @@ def check_parts(
     day: date,
     now: datetime,
     regions: Collection[str],
+    history: History | None = None,
 ) -> list[CheckOutcome | CheckError]:
     """Check many senders' tables in one validation: GX costs by expectation, not by row, and a county has 25 senders.
 
-    One outcome or CheckError for each part, in order; `RuleStat.evaluated` counts the rows of the whole validation. If the common validation fails, each part is checked alone, so
-    that only the part that cannot be checked stops.
+    One outcome or CheckError for each part, in order; `RuleStat.evaluated` counts the rows of the whole validation. If
+    the common validation fails, each part is checked alone, so that only the part that cannot be checked stops.
     """
-    common: dict[str, Any] = {"lists": lists, "day": day, "now": now, "regions": regions}
-    which = Kind(kind)
-    frames: list[pd.DataFrame | CheckError | None] = []
-    for table, department in parts:
-        setting = Setting(lists, department, day, now, frozenset(regions))
-        try:
-            frames.append(_frame(table, which, setting) if table.num_rows else None)
-        except CheckError as error:
-            frames.append(error)
+    which, known = Kind(kind), history or History()
+    ready = [Part(table, Setting(lists, department, day, now, frozenset(regions))) for table, department in parts]
     try:
-        return _together(frames, which)
+        return _together(ready, which, known)
     except CheckError:
-        return [_alone(table, department, kind, common) for table, department in parts]
+        return [_alone(part, which, known) for part in ready]
 
 
-def _together(frames: Sequence[pd.DataFrame | CheckError | None], kind: Kind) -> list[CheckOutcome | CheckError]:
-    good = [f for f in frames if isinstance(f, pd.DataFrame)]
-    whole = pd.concat(good, ignore_index=True) if good else None
-    breaches = _locked_run(kind, whole) if whole is not None else []
-    verdicts = verdicts_of(kind, whole, breaches) if whole is not None else VERDICTS.empty_table()
-    outcomes: list[CheckOutcome | CheckError] = []
-    start = 0
-    for frame in frames:
-        if frame is None:
-            outcomes.append(outcome_of(kind, VERDICTS.empty_table(), ()))
-        elif isinstance(frame, CheckError):
-            outcomes.append(frame)
-        else:
-            outcomes.append(outcome_of(kind, slice_of(verdicts, start, start + len(frame)), breaches))
-            start += len(frame)
-    return outcomes
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One sender's table and what it is measured against."""
+
+    table: pa.Table
+    setting: Setting
+
+
+def frames(parts: Sequence[Part], kind: Kind, history: History, failed: dict[int, CheckError]) -> Iterator[Frame]:
+    """The parts as frames of bounded size, with the facts across rows; a part that makes none is noted in `failed`."""
+    for n, part in enumerate(parts):
+        if missing := [name for name in TABLES[kind].schema.names if name not in part.table.column_names]:
+            failed[n] = CheckError(
+                f"送检的{TABLES[kind].label}表缺少列：{'、'.join(missing)}。这一批记录未放行，请联系技术人员。"
+            )
+    good = [n for n in range(len(parts)) if n not in failed]
+    across = _facts(kind, [parts[n] for n in good], history)
+    starts = np.cumsum([0, *(parts[n].table.num_rows for n in good)])
+    for group in pieces([parts[n].table for n in good]):
+        made = []
+        for piece in group:
+            number = good[piece.part]
+            frame = _frame(take(parts[number].table, piece.rows), kind, parts[number].setting)
+            if isinstance(frame, CheckError):
+                failed.setdefault(number, frame)
+                continue
+            facts = {name: values[starts[piece.part] + piece.rows] for name, values in across.items()}
+            made.append((number, piece.rows, frame.assign(**facts)))
+        if made:
+            yield Frame(
+                pd.concat([frame for _, _, frame in made], ignore_index=True) if len(made) > 1 else made[0][2],
+                np.concatenate([np.full(len(rows), number) for number, rows, _ in made]),
+                np.concatenate([rows for _, rows, _ in made]),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What GX looks at, and for each of its rows the part it came from and its place in that part's table."""
+
+    rows: pd.DataFrame
+    part: Places
+    place: Places
+
+
+def _together(parts: Sequence[Part], kind: Kind, history: History) -> list[CheckOutcome | CheckError]:
+    failed: dict[int, CheckError] = {}
+    tally = Tally(kind, len(parts))
+    for frame in frames(parts, kind, history, failed):
+        breaches = _locked_run(kind, frame.rows)
+        tally.add(frame.rows, frame.part, frame.place, breaches)
+    return [failed.get(n) or tally.outcome(n) for n in range(len(parts))]
 
 
 def _locked_run(kind: Kind, frame: pd.DataFrame) -> list[Breach]:
@@ -119,11 +154,21 @@ def _locked_run(kind: Kind, frame: pd.DataFrame) -> list[Breach]:
         return list(run_suite(suite(kind), frame))
 
 
-def _alone(table: pa.Table, department: Department, kind: str, common: dict[str, Any]) -> CheckOutcome | CheckError:
+def _alone(part: Part, kind: Kind, history: History) -> CheckOutcome | CheckError:
     try:
-        return check_table(table, kind, department=department, **common)
+        return _together([part], kind, history)[0]
     except CheckError as error:
         return error
+
+
+def _facts(kind: Kind, parts: Sequence[Part], history: History) -> dict[str, Any]:
+    """Facts across rows; only inspections have them."""
+    if kind is not Kind.INSPECTION or not parts:
+        return {}
+    try:
+        return facts([(p.table, p.setting.department) for p in parts], parts[0].setting.day, history)
+    except Exception as error:  # whatever it was, an unchecked batch must not go on; its text may quote a record
+        raise _unarranged(kind, error) from error
 
 
 @cache
@@ -174,7 +219,7 @@ def run_suite(gx_suite: Any, frame: pd.DataFrame) -> Iterator[Breach]:
             severity=meta["severity"] or RULES[meta["rule"]].severity,
             locate=meta["locate"],
             evaluated=count.evaluated,
-            rows=rows.get(id(result), ()),
+            rows=rows.get(id(result), NO_ROWS),
         )
 
 
@@ -197,14 +242,14 @@ def _meta(result: Any) -> dict[str, Any]:
     return dict(result.expectation_config.meta)
 
 
-def _rows(validator: Any, failing: list[tuple[Any, int]]) -> dict[int, list[int]]:
+def _rows(validator: Any, failing: list[tuple[Any, int]]) -> dict[int, Places]:
     """Row numbers of each failing result, from its own condition metric; the count must be the one GX reported."""
     wanted = {id(result): _condition(result.expectation_config) for result, _ in failing}
     resolved, _ = validator.metrics_calculator.compute_metrics(list(wanted.values())) if wanted else ({}, {})
-    found: dict[int, list[int]] = {}
+    found: dict[int, Places] = {}
     for result, unexpected in failing:
         answer = resolved.get(wanted[id(result)].id)
-        rows = [] if answer is None else [int(n) for n in answer[0].index[answer[0].to_numpy(dtype=bool)]]
+        rows = NO_ROWS if answer is None else answer[0].index.to_numpy()[answer[0].to_numpy(dtype=bool)]
         if len(rows) != unexpected:
             raise _broken(_meta(result)["rule"], {})
         found[id(result)] = rows
@@ -235,15 +280,14 @@ def _kind_of_error(info: Any) -> str:
     return next((match[1] for match in named if match), "没有给出结果")
 
 
-def _frame(table: pa.Table, kind: Kind, setting: Setting) -> pd.DataFrame:
-    missing = [name for name in TABLES[kind].schema.names if name not in table.column_names]
-    if missing:
-        raise CheckError(
-            f"送检的{TABLES[kind].label}表缺少列：{'、'.join(missing)}。这一批记录未放行，请联系技术人员。"
-        )
+def _frame(table: pa.Table, kind: Kind, setting: Setting) -> pd.DataFrame | CheckError:
     try:
         return FRAMES[kind](table.combine_chunks(), setting)
     except Exception as error:  # whatever it was, an unchecked batch must not go on; its text may quote a record
-        raise CheckError(
-            f"送检的{TABLES[kind].label}表无法整理成检查用表（{type(error).__name__}）。这一批记录未放行，请联系技术人员。"
-        ) from error
+        return _unarranged(kind, error)
+
+
+def _unarranged(kind: Kind, error: Exception) -> CheckError:
+    return CheckError(
+        f"送检的{TABLES[kind].label}表无法整理成检查用表（{type(error).__name__}）。这一批记录未放行，请联系技术人员。"
+    )

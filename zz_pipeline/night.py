@@ -20,7 +20,9 @@ from zz_pipeline.delivery.client import Client
 from zz_pipeline.delivery.deliver import DeliveryResult, deliver
 from zz_pipeline.errors import CheckError, ZzError
 from zz_pipeline.handover import Checked, Desk, Raw
+from zz_pipeline.history import History
 from zz_pipeline.ledger import accept as acceptance
+from zz_pipeline.ledger import history as past_nights
 from zz_pipeline.ledger import intake, repairs, versions
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import contents
@@ -225,11 +227,25 @@ class Night:
         if todo:
             owners = self.settings.departments
             parts = [(batches[n][0].table, owners[self._owner(batches[n][1])]) for n in todo]
-            check = quality.load_checker()
-            found = check(parts, str(kind), lists=self.lists, day=day, now=self.now(), regions=self.book.uscc_regions)
+            common: dict[str, Any] = {
+                "lists": self.lists,
+                "day": day,
+                "now": self.now(),
+                "regions": self.book.uscc_regions,
+            }
+            common["history"] = self._history(kind, day, [table for table, _ in parts])
+            found = quality.load_checker()(parts, str(kind), **common)
             for n, outcome in zip(todo, found, strict=True):
                 outcomes[n] = outcome
         return outcomes
+
+    def _history(self, kind: Kind, day: date, tables: Sequence[Any]) -> History:
+        """What earlier nights say of these records; only inspections have rules over time."""
+        limits = self.settings.county.limits
+        if kind is not Kind.INSPECTION:
+            return History(limits)
+        keys = {key for table in tables for key in table.column("record_key").to_pylist() if key}
+        return past_nights.history(self.ledger, past_nights.past(self.ledger, day, limits), keys, day, limits)
 
     def _accept(self, desk: Desk, raw: Raw) -> StepResult:
         batch, checked = desk.standard(), desk.checked()

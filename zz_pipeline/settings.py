@@ -32,6 +32,23 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Limits(_Model):
+    """`[limits]` of county.toml: from where on a check warns. A warning asks a person, it never returns a record.
+
+    yearly_checks: of one enterprise by one department, without 个案检查 (国办发〔2024〕54号 has each authority publish its own).
+    subjects_a_day: on site, by one certificate. volume_times: how many times the usual of that weekday, or its fraction.
+    share_shift: by how much a code's share may move; *_from: fewer than so many records say nothing. weeks: looked back.
+    """
+
+    yearly_checks: int = Field(default=4, ge=1)
+    subjects_a_day: int = Field(default=30, ge=1)
+    volume_times: float = Field(default=4.0, gt=1)
+    volume_from: int = Field(default=20, ge=1)
+    share_shift: float = Field(default=0.5, gt=0, lt=1)
+    share_from: int = Field(default=50, ge=1)
+    weeks: int = Field(default=8, ge=3)
+
+
 class County(_Model):
     """`county.toml`: the county, its rules of publicity and its limits."""
 
@@ -52,6 +69,7 @@ class County(_Model):
     empty_stop_from: int = 20
     empty_window_stop_from: int = 1000
     audit_keep_days: int = Field(default=400, ge=200)
+    limits: Limits = Field(default_factory=Limits)
 
 
 class SourceSpec(_Model):

@@ -10,6 +10,8 @@ from zz_pipeline.standard.tables import Scope
 
 _ITEM = Scope.ITEM
 _GB = "GB 32100-2015; contracts ① E06, ② 06"
+_NIGHTS = "design 6; standard 1.7"
+_CEILING = "国办发〔2024〕54号; standard 1.8"
 _TWO = "行政处罚法第42条; contracts ① E08, ② 08; standard 1.6"
 
 RULES: tuple[Rule, ...] = (
@@ -115,4 +117,37 @@ RULES: tuple[Rule, ...] = (
          scope=_ITEM),
     Rule("INS-052", "02", "不是本部门的检查", "该记录的检查部门不是报送部门。谁检查、谁录入、谁公开，请由检查部门自行录入。",
          "周政办发〔2024〕13号 三(八); contracts ① E07, ② 02", "dept"),
+    Rule("INS-053", "08", "联合检查对象不一致",
+         "同一联合任务中，另一部门对同一检查对象填写了不同的名称或统一社会信用代码。请与牵头部门核对后更正。",
+         "周政办发〔2024〕13号 三(八)", "subject_name", severity=WARN),
+    Rule("INS-054", "08", "同一人同日在两地",
+         "有检查人员在同一天的现场检查中出现在两个区县，或为两个部门检查不同对象。请核对人员、证号和检查日期。",
+         _TWO, "inspector_certs", severity=WARN),
+    Rule("INS-055", "08", "同一人一天检查过多", "有检查人员一天内现场检查的对象数超过设定上限。请核对人员、证号和检查日期是否照抄。",
+         _TWO, "inspector_certs", severity=WARN),
+    Rule("INS-056", "05", "同日重复检查",
+         "本部门同一天对同一对象的同一事项有两个检查编号。请核对是否重复录入；确为两次检查的，请说明理由。",
+         "周政办发〔2024〕13号 三(七)", "item_code", severity=WARN, scope=_ITEM),
+    Rule("INS-057", "08", "超过年度检查频次", "本部门本年度对该企业的检查次数已超过设定的频次上限。请核对检查计划；有法定事由的请填为个案检查。",
+         _CEILING, "subject_name", severity=WARN),
+    Rule("INS-058", "08", "处理结果倒退", "该事项上一版已作出行政处罚或行政强制决定，本版改为较轻的处理。请核对；决定被撤销或变更的，请附依据。",
+         _NIGHTS, "follow_up", severity=WARN, scope=_ITEM),
+    Rule("INS-059", "08", "已办结事项重新打开", "该事项上一版已有结果，本版又改为“发现问题待后续处理”。请核对；确需重新处理的请尽快补报结果。",
+         _NIGHTS, "result", severity=WARN, scope=_ITEM),
+    Rule("INS-060", "10", "日期往回改", "{field}早于已接收的上一版，公示和报送期限会随之改变。请核对是否误改。",
+         _NIGHTS, "finish_date", severity=WARN),
+    Rule("INS-061", "05", "更正换了检查对象", "本版的统一社会信用代码与已接收的上一版不同，等于换了检查对象。请核对；另一对象的检查应使用新的检查编号。",
+         _NIGHTS, "uscc", severity=WARN),
+    Rule("INS-062", "02", "本批记录数异常", "本部门这一批的记录数与以往同一星期几相差过大。请核对是否漏交、重交或导出条件有误；情况属实则无须处理。",
+         "design 6; standard §6", "dept", severity=WARN),
+    Rule("INS-063", "01", "本批代码分布突变", "本部门这一批的{field}分布与近几周相差过大，可能是系统代码表已变更。请核对代码对应关系；情况属实则无须处理。",
+         "design 6; standard 1.2", "result", severity=WARN),
+    Rule("INS-064", "08", "不是任务的参与部门", "本部门不在该抽查任务的牵头和配合部门之列。请核对任务编号，或先在任务中登记本部门。",
+         "周政办发〔2024〕13号 三(八)", "task_id", severity=WARN),
+    Rule("INS-065", "10", "不在计划任务期间", "检查日期不在{field}所对应计划或任务的期间内。请核对编号和检查日期。",
+         "周政办发〔2024〕13号 三(七)", "task_id", severity=WARN),
+    Rule("INS-066", "05", "名称与名录不一致", "检查对象名称与检查对象名录库中该统一社会信用代码的名称不一致。请按登记名称更正，或先更新名录库。",
+         "contracts ① E05; standard 1.6", "subject_name", severity=WARN),
+    Rule("INS-067", "02", "非联合检查由他部门牵头", "注明不是联合检查，牵头部门却不是本部门。请更正是否联合检查或牵头部门。",
+         "contracts ① E15; 周政办发〔2024〕13号 三(八)", "lead_dept", severity=WARN),
 )  # fmt: skip

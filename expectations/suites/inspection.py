@@ -31,9 +31,43 @@ _OTHER = Column("_uscc_shape") == "other"
 _LABELS = ["_unit", "item_code", "result"]
 
 
+# Rule, field that the verdict names, helper column.
+_TO_BE_LOOKED_AT = (
+    ("INS-053", "subject_name", "_joint_disagrees"),
+    ("INS-054", "inspector_certs", "_two_places"),
+    ("INS-055", "inspector_certs", "_many_subjects"),
+    ("INS-056", "item_code", "_checked_twice"),
+    ("INS-057", "subject_name", "_over_ceiling"),
+    ("INS-058", "follow_up", "_went_back"),
+    ("INS-059", "result", "_reopened"),
+    ("INS-060", "finish_date", "_finish_back"),
+    ("INS-060", "entered_at", "_entered_back"),
+    ("INS-061", "uscc", "_other_subject"),
+    ("INS-062", "dept", "_volume_odd"),
+    ("INS-063", "result", "_shift_result"),
+    ("INS-063", "check_kind", "_shift_check_kind"),
+    ("INS-063", "object_type", "_shift_object_type"),
+    ("INS-064", "task_id", "_task_stranger"),
+    ("INS-065", "task_id", "_task_outside"),
+    ("INS-065", "plan_id", "_plan_year"),
+    ("INS-066", "subject_name", "_name_differs"),
+    ("INS-067", "lead_dept", "_led_elsewhere"),
+)
+
+
 def expectations() -> list[Expectation]:
     """All expectations of the suite, in the order of the rules."""
-    return [*_subject(), *_inspectors(), *_items(), *_plans(), *_times(), *_results(), *_codes(), *_sender()]
+    return [
+        *_subject(),
+        *_inspectors(),
+        *_items(),
+        *_plans(),
+        *_times(),
+        *_results(),
+        *_codes(),
+        *_sender(),
+        *_nights(),
+    ]
 
 
 def _subject() -> list[Expectation]:
@@ -181,3 +215,8 @@ def _sender() -> list[Expectation]:
         *present("INS-050", "joint", "lead_dept"),
         expect(equal, "INS-052", "dept", column_A="dept", column_B="_dept", ignore_row_if="neither"),
     ]
+
+
+def _nights() -> list[Expectation]:
+    """What `registers` and `across` found: a fact of 1 asks for a person's look."""
+    return [none_of(rule, field, column) for rule, field, column in _TO_BE_LOOKED_AT]

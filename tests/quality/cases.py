@@ -182,7 +182,7 @@ INSPECTION_CASES = [
     _one("INS-035", "object_type", {"object_type": None}),
     _one("INS-035", "object_type", {"object_type": "12"}, {"object_type": "11"}),
     _one("INS-036", "area_code", {"area_code": None}),
-    _one("INS-036", "area_code", {"area_code": "610199"}, {"area_code": "610118"}),
+    _one("INS-036", "area_code", {"area_code": "610199"}, {"area_code": "610118", "check_type": "02"}),
     _one("INS-036", "area_code", {"area_code": "61012"}),
     _one("INS-037", "counterpart_nature", {"counterpart_nature": None}),
     _one("INS-037", "counterpart_nature", {"counterpart_nature": "1"}, {"counterpart_nature": "03"}),
@@ -270,13 +270,21 @@ class Run:
 
 def numbered(group: Rows, number: int) -> Rows:
     """The rows of a case under a record number and source rows of their own, so that no two cases are one record."""
-    moved = [row | {"source_row": row["source_row"] + number * 100} for row in group]
+    moved = [_own_subject(row | {"source_row": row["source_row"] + number * 100}, number) for row in group]
     old = group[0].get("record_no", group[0]["record_key"])
     if not old or SERIAL not in old:
         return moved
     new = old.replace(SERIAL, f"{number:04}")
     fresh = [row | {"record_key": row["record_key"].replace(old, new)} for row in moved]
     return [row | {"record_no": new} if "record_no" in row else row for row in fresh]
+
+
+def _own_subject(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """The row about a subject of its own: two records on one subject, item and day are a finding of their own."""
+    other = {rows.COMPANY: rows.company(number), "XM-0001": f"XM-{number:04}"}
+    return row | {
+        name: other[row[name]] for name in ("uscc", "counterpart_code", "object_code") if row.get(name) in other
+    }
 
 
 @cache
@@ -289,9 +297,8 @@ def run(kind: str) -> Run:
             table += numbered(group, number * 2 + half + 1)
             spans.append(range(start, len(table)))
     made: pa.Table = _TABLES[kind](*table)
-    outcome = check_table(
-        made, kind, lists=rows.LISTS, department=rows.DEPARTMENT, day=rows.DAY, now=rows.NOW, regions=rows.REGIONS
-    )
+    common: dict[str, Any] = {"lists": rows.LISTS, "department": rows.DEPARTMENT, "day": rows.DAY, "now": rows.NOW}
+    outcome = check_table(made, kind, regions=rows.REGIONS, history=rows.BUSY, **common)
     verdicts = outcome.verdicts.to_pylist()
     found = [[v for v in verdicts if v["row"] in span] for span in spans]
     return Run(outcome, found[0::2], found[1::2])

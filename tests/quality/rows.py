@@ -11,7 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from zz_pipeline.settings import Department, SourceSpec
+from zz_pipeline.history import History
+from zz_pipeline.settings import Department, Limits, SourceSpec
+from zz_pipeline.standard.identifiers import INNER_WEIGHTS, uscc_check_digit
 from zz_pipeline.standard.lists import Lists
 from zz_pipeline.standard.tables import INSPECTION, RATING, REPAIR
 
@@ -30,6 +32,7 @@ REGIONS = frozenset({"610000", "610100", "610124", "610118", "44"})
 ITEM, ITEM_2, STOPPED = "61012400010001", "61012400010002", "61012400010009"
 IMPLEMENT, IMPLEMENT_2 = f"{DEPT_USCC}4000001", f"{DEPT_USCC}4000002"
 PLAN, TASK = "61012420261000", "610124202611101001"
+JOINT_PLAN, FOREIGN_TASK = "61012420261002", "610124202611101004"
 OTHER_PLAN, OTHER_TASK = "61012420261001", "610124202611101003"
 
 DEPARTMENT = Department(
@@ -76,12 +79,49 @@ LISTS = Lists.of(
     plans=[
         {"plan_id": PLAN, "plan_name": "样例年度计划", "dept": "SCJG", "year": "2026"},
         {"plan_id": OTHER_PLAN, "plan_name": "样例第二计划", "dept": "SCJG", "year": "2026"},
+        {"plan_id": JOINT_PLAN, "plan_name": "样例联合计划", "dept": "YJJ", "year": "2026"},
+    ],
+    subjects=[
+        {
+            "object_code": None,
+            "name": "周至县样例餐饮有限公司",
+            "uscc": COMPANY,
+            "object_type": "1",
+            "area_code": "610124",
+        }
     ],
     tasks=[
-        {"task_id": TASK, "plan_id": PLAN, "task_name": "样例任务", "lead_dept": "SCJG", "depts": "SCJG"},
+        {
+            "task_id": TASK,
+            "plan_id": PLAN,
+            "task_name": "样例任务",
+            "lead_dept": "SCJG",
+            "depts": "SCJG;YJJ",
+            "start": "2026-11-01",
+            "end": "2026-11-30",
+        },
+        {"task_id": FOREIGN_TASK, "plan_id": JOINT_PLAN, "task_name": "外部门任务", "lead_dept": "YJJ", "depts": "YJJ"},
         {"task_id": OTHER_TASK, "plan_id": OTHER_PLAN, "task_name": "样例任务二", "lead_dept": "SCJG", "depts": "SCJG"},
     ],
 )
+
+
+# Many made-up records of one day share two inspectors: that they see many subjects is a test of its own.
+BUSY = History(limits=Limits(subjects_a_day=10_000))
+
+
+def company(number: int) -> str:
+    """A code of the sample block YY with both check digits, a different one for each number."""
+    body = f"YY{number:06d}"
+    value = sum(int(char, 36) * weight for char, weight in zip(body, INNER_WEIGHTS, strict=True))
+    first = f"91610124{body}{'0123456789X0'[11 - value % 11]}"
+    return first + uscc_check_digit(first)
+
+
+def of_company(number: int) -> dict[str, Any]:
+    """What an inspection says of that company."""
+    code = company(number)
+    return {"uscc": code, "counterpart_code": code, "subject_name": f"周至县样例{number}号有限公司"}
 
 
 def inspection(number: str = "2026-0001", **changes: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from expectations import run
 from expectations.catalogue import CHECKED, ERROR, FAMILIES, RULE_SET, RULES, STANDARDIZE, TOGETHER, WARN, Rule, collect
 from expectations.outcome import rules_of
 from tests.quality.cases import ALL_CASES
+from tests.quality.night_cases import CASES as NIGHT_CASES
 from zz_pipeline.quality import WARNING_ISSUES
 from zz_pipeline.standard.tables import INSPECTION, RATING, REPAIR, Kind, Scope
 
@@ -28,7 +29,7 @@ def test_each_rule_has_family_text_source_severity_and_field(rule: Rule):
 
 
 def test_the_numbers_of_the_decision_are_all_there_without_a_gap():
-    for prefix, last in (("STD", 11), ("INS", 52), ("RAT", 9), ("REP", 5)):
+    for prefix, last in (("STD", 11), ("INS", 67), ("RAT", 9), ("REP", 5)):
         assert {f"{prefix}-{n:03}" for n in range(1, last + 1)} == {r for r in RULES if r.startswith(prefix)}
 
 
@@ -40,7 +41,13 @@ def test_a_number_given_twice_is_refused():
 
 
 def test_rules_found_where_files_and_ledger_meet_are_not_checked_here():
-    assert {r.id for r in RULES.values() if r.found == TOGETHER} == {"INS-030", "INS-031", "INS-043", "REP-004", "REP-005"}
+    assert {r.id for r in RULES.values() if r.found == TOGETHER} == {
+        "INS-030",
+        "INS-031",
+        "INS-043",
+        "REP-004",
+        "REP-005",
+    }
 
 
 def test_issues_that_only_warn_are_the_warnings_of_the_catalogue():
@@ -50,9 +57,15 @@ def test_issues_that_only_warn_are_the_warnings_of_the_catalogue():
 @pytest.mark.parametrize("rule", CHECKED_RULES)
 def test_each_checked_rule_has_a_good_and_a_bad_row(rule: str):
     cases = [case for group in ALL_CASES.values() for case in group if case.rule == rule]
+    nights = [case for case in NIGHT_CASES if case.rule == rule]
 
-    assert cases
-    assert all(case.good and case.bad for case in cases)
+    assert cases or nights
+    assert all(case.good and case.bad for case in (*cases, *nights))
+
+
+def test_the_catalogue_holds_at_least_eighty_rules_in_all_ten_families():
+    assert len(RULES) >= 80
+    assert {rule.family for rule in RULES.values()} == set(FAMILIES)
 
 
 @pytest.mark.parametrize("kind", list(Kind))

@@ -22,6 +22,7 @@ SETTING = {
     "day": rows.DAY,
     "now": rows.NOW,
     "regions": rows.REGIONS,
+    "history": rows.BUSY,
 }
 
 
@@ -124,7 +125,10 @@ def test_exactly_the_bad_rows_are_named_whatever_their_share(share):
     every = round(1 / share) if share < 0.5 else 1
     bad = {n for n in range(400) if (n % every == 0 if every > 1 else n % 4)}
     table = rows.inspections(
-        *[rows.inspection(f"N-{n}", uscc="91610124YY000001X3" if n in bad else rows.COMPANY) for n in range(400)]
+        *[
+            rows.inspection(f"N-{n}", **rows.of_company(n) | ({"uscc": "91610124YY000001X3"} if n in bad else {}))
+            for n in range(400)
+        ]
     )
 
     verdicts = check(table).verdicts.to_pylist()
@@ -136,7 +140,12 @@ def test_exactly_the_bad_rows_are_named_whatever_their_share(share):
 
 def test_several_departments_checked_at_once_do_not_mix_their_rows():
     tables = [
-        rows.inspections(*[rows.inspection(f"N-{n}", result=None if n == bad else "NO_ISSUE") for n in range(5)])
+        rows.inspections(
+            *[
+                rows.inspection(f"N-{n}", **rows.of_company(n), result=None if n == bad else "NO_ISSUE")
+                for n in range(5)
+            ]
+        )
         for bad in range(2)
     ]
 
@@ -150,9 +159,9 @@ def test_senders_checked_together_get_the_verdicts_they_get_alone():
     other = rows.DEPARTMENT.model_copy(update={"key": "YJJ"})
     good, bad = (
         rows.inspections(rows.inspection("A")),
-        rows.inspections(rows.inspection("B"), rows.inspection("C", result=None)),
+        rows.inspections(rows.inspection("B", **rows.of_company(2)), rows.inspection("C", result=None)),
     )
-    nobody = {"record_no": None, "record_key": None, "result": "NO_ISSUE"}
+    nobody = {"record_no": None, "record_key": None, "result": "NO_ISSUE", **rows.of_company(3)}
     loose, loose_too = (
         rows.inspections(rows.inspection(**nobody)),
         rows.inspections(rows.inspection(**nobody, dept="YJJ")),
