@@ -1,6 +1,6 @@
 """What one step leaves for the next: tables under `$ZZ_HOME/work/<run>/`, gone once accepted.
 
-Belongs here: saving and loading of steps' results. Must not: decisions; anything that must survive the run (that is the ledger).
+Belongs here: saving and loading of steps' results, what a run over many days has read ahead. Must not: decisions; anything that must survive the run (that is the ledger).
 A run that dies leaves its folder; `sweep` removes folders older than some days. Nobody reads another run's folder.
 A value is kept as its tables (Arrow files) and the rest (JSON), so that no code can come in with it.
 """
@@ -10,8 +10,8 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import date
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
@@ -96,6 +96,13 @@ class Desk:
         """The split of this run, None if there is none."""
         return self.get("checked", Checked)
 
+    def later(self) -> list[Desk]:
+        """Desks of the same source and run for later days, oldest first."""
+        tail = f"-{self.dept}-{self.kind}"
+        names = (p.name for p in self.folder.parent.glob(f"*{tail}"))
+        days = sorted(date.fromisoformat(name.removesuffix(tail)) for name in names)
+        return [replace(self, day=day) for day in days if day > self.day]
+
     def clear(self) -> None:
         """Forget what was handed over: it is in the ledger, or the source will be read again."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -127,6 +134,36 @@ class Desk:
             elif field in plain:
                 values[field] = TypeAdapter(hint).validate_python(plain[field])
         return cls(**values)
+
+
+class Ahead:
+    """What a run has read and not yet taken in: a run over many days reads them all before it accepts the first.
+
+    The watermark and the processed files stand still meanwhile. Without this every later day would read the earlier
+    ones again, and two states of one record would meet in one reading.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[tuple[str, str], tuple[date, datetime, frozenset[str]]] = {}
+
+    def put(self, desk: Desk, batch: RawBatch) -> None:
+        """Remember a reading."""
+        digests = frozenset(f.digest for f in batch.files if f.state == "READ")
+        self._read[desk.dept, desk.kind] = (desk.day, batch.until, digests | self.files(desk))
+
+    def since(self, desk: Desk, since: datetime) -> datetime:
+        """Where the reading of this day begins: not before the end of what an earlier day of the run has read."""
+        day, until, _ = self._read.get((desk.dept, desk.kind), (desk.day, since, frozenset()))
+        return max(since, until) if day < desk.day else since
+
+    def files(self, desk: Desk) -> frozenset[str]:
+        """Digests of the files that earlier days of the run have read."""
+        day, _, digests = self._read.get((desk.dept, desk.kind), (desk.day, None, frozenset()))
+        return digests if day < desk.day else frozenset()
+
+    def forget(self, desk: Desk) -> None:
+        """The reading was not taken in: it is read again."""
+        self._read.pop((desk.dept, desk.kind), None)
 
 
 def sweep(home: Path, older_than_days: float = 3.0) -> None:

@@ -19,7 +19,7 @@ from zz_pipeline import quality, standardize
 from zz_pipeline.delivery.client import Client
 from zz_pipeline.delivery.deliver import DeliveryResult, deliver
 from zz_pipeline.errors import CheckError, ZzError
-from zz_pipeline.handover import Checked, Desk, Raw
+from zz_pipeline.handover import Ahead, Checked, Desk, Raw
 from zz_pipeline.history import History
 from zz_pipeline.ledger import accept as acceptance
 from zz_pipeline.ledger import history as past_nights
@@ -68,6 +68,7 @@ class Night:
 
     def __init__(self, settings: Settings, ledger: Ledger, run: str, *, clock: Callable[[], float] = time.time) -> None:
         self.settings, self.ledger, self.run, self.clock = settings, ledger, run, clock
+        self._ahead = Ahead()
 
     @cached_property
     def book(self) -> CodeBook:
@@ -107,7 +108,7 @@ class Night:
         """Read a department's source for a partition and keep what was read; a failure is this source's alone."""
         spec = self.settings.departments[dept]
         kind = str(Kind.INSPECTION)
-        since, until = intake.window(self.ledger, dept, kind, day)
+        since, until = self._window(dept, kind, day)
         number = intake.begin(self.ledger, day, dept, kind, since, until, self.clock())
         if spec.source.kind == "none":
             with self.ledger.begin() as conn:
@@ -117,7 +118,7 @@ class Night:
 
     def pull_credit(self, kind: Kind, day: date) -> StepResult:
         """Read ratings or repair notices of a partition from the credit platform."""
-        since, until = intake.window(self.ledger, CREDIT, str(kind), day)
+        since, until = self._window(CREDIT, str(kind), day)
         number = intake.begin(self.ledger, day, CREDIT, str(kind), since, until, self.clock())
         reader = credit.read_ratings if kind is Kind.RATING else credit.read_repairs
 
@@ -127,8 +128,12 @@ class Night:
 
         return self._read(number, CREDIT, str(kind), day, read)
 
+    def _window(self, dept: str, kind: str, day: date) -> tuple[datetime, datetime]:
+        since, until = intake.window(self.ledger, dept, kind, day)
+        return self._ahead.since(self._desk(dept, kind, day), since), until
+
     def _read_department(self, dept: str, day: date, since: datetime, until: datetime) -> RawBatch:
-        known = intake.known_files(self.ledger, dept)
+        known = intake.known_files(self.ledger, dept) | self._ahead.files(self._desk(dept, str(Kind.INSPECTION), day))
         spec = self.settings.departments[dept]
         return read_source(spec, self.settings, Window(day, since, until), known)
 
@@ -138,7 +143,9 @@ class Night:
             self._stop_if_emptied(raw, dept, kind, day)
         except Exception as error:
             return self._failed(number, dept, kind, error)
-        self._desk(dept, kind, day).put_raw(number, raw)
+        desk = self._desk(dept, kind, day)
+        desk.put_raw(number, raw)
+        self._ahead.put(desk, raw)
         refused = [f"{f.name}：{f.problem}" for f in raw.files if f.state == "REFUSED"]
         counts = {"行数": raw.rows, "文件数": len(raw.files), "被拒文件": refused}
         return StepResult(dept, kind, "OK" if raw.rows or raw.files else "EMPTY", counts)
@@ -175,8 +182,7 @@ class Night:
             try:
                 results.append(self._split(desk, batch, outcome))
             except Exception as error:
-                desk.clear()
-                results.append(self._failed(raw.frame.number, desk.dept, desk.kind, error))
+                results.append(self._dropped(desk, raw, error))
         return results
 
     def accept(self, dept: str, kind: Kind, day: date) -> StepResult:
@@ -191,8 +197,19 @@ class Night:
         try:
             return work(desk, raw)
         except Exception as error:
-            desk.clear()
-            return self._failed(raw.frame.number, dept, str(kind), error)
+            return self._dropped(desk, raw, error)
+
+    def _dropped(self, desk: Desk, raw: Raw, error: Exception) -> StepResult:
+        """A day that failed, and with it the later days of the run: accepting them would move the watermark over it."""
+        desk.clear()
+        self._ahead.forget(desk)
+        for later in desk.later():
+            waiting = later.raw()
+            later.clear()
+            if waiting is not None:
+                said = f"同一次运行中 {desk.day} 没有完成，{later.day} 随之未处理，下次运行会一并重读。"
+                intake.fail(self.ledger, waiting.frame.number, said, self.clock())
+        return self._failed(raw.frame.number, desk.dept, desk.kind, error)
 
     def _standardize(self, desk: Desk, raw: Raw) -> StepResult:
         if desk.kind == Kind.INSPECTION:
