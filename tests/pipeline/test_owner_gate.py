@@ -51,17 +51,31 @@ def mocks(tmp_path_factory):
         yield running
 
 
-@pytest.fixture
-def settings(tmp_path, mocks):
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def settings(home, mocks):
     env = _secrets()[1] | {f"ZZ_URL_{p.upper()}": mocks.urls[p] for p in PLATFORMS}
-    found = load_settings(CHECKOUT / "config", tmp_path, env)
+    found = load_settings(CHECKOUT / "config", home, env)
     return found.model_copy(
         update={"platforms": {n: spec.model_copy(update=QUICK) for n, spec in found.platforms.items()}}
     )
 
 
+@pytest.fixture(scope="module")
+def ledger(home):
+    """One for all tests that send: two ledgers before the same platforms would use the same batch numbers."""
+    made = Ledger(f"sqlite:///{home}/ledger.db")
+    made.migrate()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def ledger(tmp_path):
+def empty(tmp_path):
     made = Ledger(f"sqlite:///{tmp_path}/ledger.db")
     made.migrate()
     yield made
@@ -99,18 +113,18 @@ def _version(settings, **over):
     return said | over
 
 
-def test_the_schema_takes_no_version_whose_submitter_is_not_its_owner(ledger, settings):
-    with pytest.raises(IntegrityError, match="owner_is_submitter"), ledger.begin() as conn:
+def test_the_schema_takes_no_version_whose_submitter_is_not_its_owner(empty, settings):
+    with pytest.raises(IntegrityError, match="owner_is_submitter"), empty.begin() as conn:
         conn.execute(insert(record_version).values(**_version(settings, submit_dept=B)))
-    with ledger.read() as conn:
+    with empty.read() as conn:
         assert conn.execute(select(record_version)).all() == []
 
 
-def test_the_schema_lets_nobody_hand_a_stored_version_to_another_department(ledger, settings):
-    with ledger.begin() as conn:
+def test_the_schema_lets_nobody_hand_a_stored_version_to_another_department(empty, settings):
+    with empty.begin() as conn:
         conn.execute(insert(record_version).values(**_version(settings)))
     for column in ("submit_dept", "owner_dept"):
-        with pytest.raises(IntegrityError, match="owner_is_submitter"), ledger.begin() as conn:
+        with pytest.raises(IntegrityError, match="owner_is_submitter"), empty.begin() as conn:
             conn.execute(update(record_version).values(**{column: B}))
 
 
@@ -135,12 +149,16 @@ def test_every_row_leaves_with_its_owners_credential_and_with_no_other(mocks, le
 def test_a_row_that_stands_in_another_departments_lane_never_leaves(mocks, ledger, settings):
     key = _record(ledger, settings, A, platforms=(ONE,))
     with ledger.begin() as conn:
-        conn.execute(update(outbox).values(dept=B))
+        conn.execute(update(outbox).where(outbox.c.record_key == key).values(dept=B))
     before = len(_pushes(mocks, ONE))
     result = deliver(ledger, settings, ONE, threads=1)
     assert len(_pushes(mocks, ONE)) == before
     assert row(ledger, key, platform=ONE).state == "READY"
     assert [a for a in result.alarms if key in a and "已拒绝发送" in a]
+    with ledger.begin() as conn:
+        conn.execute(update(outbox).where(outbox.c.record_key == key).values(dept=A))
+    assert deliver(ledger, settings, ONE, threads=1).alarms == []
+    assert row(ledger, key, platform=ONE).state == "CONFIRMED"
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -166,7 +184,7 @@ def test_the_last_look_stops_a_batch_of_a_in_bs_hands_before_any_byte_leaves(moc
     _record(ledger, settings, A)
     _deliver(ledger, settings)
     with ledger.read() as conn:
-        frozen = conn.execute(select(batch).where(batch.c.platform == platform)).first()
+        frozen = conn.execute(select(batch).where(batch.c.platform == platform, batch.c.dept == A)).first()
     line = Line(settings.platforms[platform], settings.credential(platform, B), settings.departments[B])
     before = mocks.wire(platform)
     for claimed_owner in (A, B):
