@@ -109,13 +109,18 @@ def nothing_to_check() -> CheckOutcome:
 
 def load_checker() -> Callable[..., list[CheckOutcome | CheckError]]:
     """The installed checker (entry point `zz_pipeline.checker` / `default`); ConfigError if there is not exactly one."""
-    found = tuple(entry_points(group=CHECKER_GROUP, name=CHECKER_NAME))
+    return cast("Callable[..., list[CheckOutcome | CheckError]]", load_plug(CHECKER_NAME))
+
+
+def load_plug(name: str) -> Any:
+    """What the installed checker offers under a name: `default` checks, `rules` tells its catalogue, `measure` its speed."""
+    found = tuple(entry_points(group=CHECKER_GROUP, name=name))
     if len({point.value for point in found}) != 1:
         raise ConfigError(
-            f"应安装且只安装一个质量检查组件（入口点 {CHECKER_GROUP} 的 {CHECKER_NAME}），现在找到 {len(found)} 个。"
+            f"应安装且只安装一个质量检查组件（入口点 {CHECKER_GROUP} 的 {name}），现在找到 {len(found)} 个。"
             "请在项目目录重新执行安装；没有质量检查，任何记录都不会报送。"
         )
-    return cast("Callable[..., list[CheckOutcome | CheckError]]", found[0].load())
+    return found[0].load()
 
 
 def units(table: pa.Table) -> list[str]:

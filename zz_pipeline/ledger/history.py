@@ -61,7 +61,7 @@ def _versions(conn: Connection, keys: Any, day: date) -> Iterator[dict[str, Any]
     for key, payload in conn.execute(query.where(v.kind == KIND)):
         said = orjson.loads(payload)
         common = {"record_key": key} | {name: said.get(name) for name in ("uscc", "finish_date", "entered_at")}
-        for item in said["items"]:
+        for item in said.get("items") or ():
             reached = stage(item.get("result"), item.get("follow_up"))
             yield {**common, "item_code": item.get("item_code"), "stage": reached}
 
@@ -98,7 +98,7 @@ def _counts(conn: Connection, since: date, day: date) -> tuple[pa.Table, pa.Tabl
 
 def _codes(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(field, code) for each row that the record had in the standard table."""
-    for item in said["items"]:
+    for item in said.get("items") or ():
         for name in SHARE_FIELDS:
             code = item.get(name) if name in item else said.get(name)
             if code:

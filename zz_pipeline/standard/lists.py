@@ -1,6 +1,6 @@
 """The county's reference lists as Arrow tables: check items, inspectors, plans, tasks, subjects.
 
-Belongs here: the headings of the list files, reading them once by an explicit call.
+Belongs here: reading the list files once by an explicit call; their columns are declared in `tables.REGISTERS`.
 Must not: judging a record by a list (that is a rule), default lists.
 """
 
@@ -14,14 +14,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from zz_pipeline.errors import ConfigError
+from zz_pipeline.standard.tables import REGISTERS
 
-# Headings as docs/decisions/0001 "Lists" gives them. Every column is text: a code that became a number is no code.
+# Headings of the list files. Every column is read as text: a code that became a number is no code.
 LISTS: dict[str, tuple[str, ...]] = {
-    "items": ("item_code", "item_name", "dept", "implement_code", "status", "category", "special"),
-    "inspectors": ("cert_no", "name", "dept", "nature", "valid_from", "valid_until", "status"),
-    "plans": ("plan_id", "plan_name", "dept", "year"),
-    "tasks": ("task_id", "plan_id", "task_name", "lead_dept", "depts", "start", "end"),
-    "subjects": ("object_code", "name", "uscc", "object_type", "area_code"),
+    name: tuple(f.name for f in register.fields) for name, register in REGISTERS.items() if name != "departments"
 }
 
 

@@ -193,6 +193,79 @@ REPAIR = Table(
 
 TABLES = {t.kind: t for t in (INSPECTION, RATING, REPAIR)}
 
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """A reference list of the county: where it lies, and its columns. Every column of a list file is text."""
+
+    name: str
+    label: str
+    where: str
+    fields: tuple[Field, ...]
+
+
+_DEPT = Field("dept", "部门键", length=8, required=True, legal="docs/decisions/0001")
+_REGISTER_ITEMS = (
+    Field("item_code", "检查事项编码", length=14, required=True, legal="contracts ① E10, ② 03"),
+    Field("item_name", "检查事项名称", length=500, required=True),
+    _DEPT,
+    Field("implement_code", "检查实施清单编码", length=800, legal="contracts ② 04"),
+    Field("status", "事项状态", required=True, codes="事项状态", legal="standard 2.3"),
+    Field("category", "事项类别", legal="standard §7"),
+    Field("special", "是否专项", codes="是否"),
+)
+_REGISTER_INSPECTORS = (
+    Field("cert_no", "执法证号", length=20, required=True, personal=Personal.CERT, legal="contracts ① E08"),
+    Field("name", "姓名", length=200, required=True, personal=Personal.NAME),
+    _DEPT,
+    Field("nature", "人员性质", codes="执法人员性质", legal="standard 1.6"),
+    Field("valid_from", "有效期起", "date"),
+    Field("valid_until", "有效期止", "date"),
+    Field("status", "证件状态（有效、失效）", required=True, legal="standard 1.6"),
+)
+_REGISTER_PLANS = (
+    Field("plan_id", "抽查计划编号", length=14, required=True, legal="standard 1.6"),
+    Field("plan_name", "抽查计划名称", length=500, required=True),
+    _DEPT,
+    Field("year", "年度", length=4, required=True, legal="周政办发〔2024〕13号 三(七)"),
+)
+_REGISTER_TASKS = (
+    Field("task_id", "抽查任务编号", length=18, required=True, legal="standard 1.6"),
+    Field("plan_id", "所属计划编号", length=14),
+    Field("task_name", "抽查任务名称", length=500, required=True),
+    Field("lead_dept", "牵头部门键", length=8, required=True),
+    Field("depts", "参与部门键（分号分隔）", legal="周政办发〔2024〕13号 三(八)"),
+    Field("start", "开始日期", "date"),
+    Field("end", "结束日期", "date"),
+)
+_REGISTER_SUBJECTS = (
+    Field("object_code", "监管对象编码", length=200),
+    Field("name", "检查对象名称", length=200, required=True),
+    Field("uscc", "统一社会信用代码", length=18, legal="GB 32100-2015"),
+    Field("object_type", "监管对象类型", length=2, codes="监管行为监管对象类型"),
+    Field("area_code", "行政区划代码", length=6, codes="行政区划"),
+)
+_REGISTER_DEPARTMENTS = (
+    Field("key", "部门键", length=8, required=True, legal="standard §0"),
+    Field("name", "部门全称", length=200, required=True),
+    Field("short", "规范简称", length=200, required=True),
+    Field("aliases", "其他写法", "texts"),
+    Field("uscc", "统一社会信用代码", length=18, required=True, legal="GB 32100-2015; contracts ① E07"),
+    Field("codes", "监管部门代码", "texts", codes="监管部门"),
+)
+# The first five are files of the county's lists folder; a department is a configuration file of its own.
+REGISTERS = {
+    register.name: register
+    for register in (
+        Register("items", "监管事项清单", "lists/items.csv", _REGISTER_ITEMS),
+        Register("inspectors", "执法检查人员名录", "lists/inspectors.csv", _REGISTER_INSPECTORS),
+        Register("plans", "抽查计划", "lists/plans.csv", _REGISTER_PLANS),
+        Register("tasks", "抽查任务", "lists/tasks.csv", _REGISTER_TASKS),
+        Register("subjects", "检查对象名录", "lists/subjects.csv", _REGISTER_SUBJECTS),
+        Register("departments", "部门目录", "config/departments/<部门键>.toml", _REGISTER_DEPARTMENTS),
+    )
+}
+
 # The eight classes of standard 1.1: key → label. The label is the wire text on ① and ③, to the letter.
 RESULT_LABELS = {
     "NO_ISSUE": "未发现问题",

@@ -1,0 +1,45 @@
+"""`zz bench`: measurements that can be repeated on the county's own machine.
+
+Belongs here: arguments and the form of the answer. Must not: what is measured (that is `zz_pipeline.bench`).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+out = Console()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to `zz`."""
+    group = typer.Typer(help="性能测量：在本机上重做。", no_args_is_help=True)
+
+    @group.callback()
+    def bench() -> None:
+        """性能测量：在本机上重做。"""
+
+    @group.command()
+    def check(
+        rows: Annotated[int, typer.Option("--rows", help="行数。")] = 100_000,
+        bad: Annotated[float, typer.Option("--bad", help="不合格记录所占比例，0 至 1。")] = 0.01,
+        as_json: Annotated[bool, typer.Option("--json", help="只输出一个 JSON 对象，供程序读取。")] = False,
+    ) -> None:
+        """全部检查结果规则（含逐行结论）的速度与内存，并与 Great Expectations 自身的汇总校验比较。"""
+        from zz_pipeline.bench.check import check as measure
+
+        found = measure(rows, bad)
+        if as_json:
+            sys.stdout.write(json.dumps(found) + "\n")
+            return
+        table = Table("项目", "数值")
+        for name, value in found.items():
+            table.add_row(name, str(value))
+        out.print(table)
+
+    app.add_typer(group, name="bench")
