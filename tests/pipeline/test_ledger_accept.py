@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from zz_pipeline.delivery import people
 from zz_pipeline.ledger import accept, audit, intake, versions
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import content
@@ -281,3 +282,20 @@ def test_whatever_comes_in_heads_are_the_newest_versions_and_the_day_balances(tm
     for offset in {c[2] for c in calls}:
         assert balance(ledger, DAY + dt.timedelta(days=offset), ("one", "open")).balanced
     ledger.close()
+
+
+def test_a_night_under_the_stop_switch_is_not_complete_and_names_the_way_back(ledger):
+    put(ledger, [record("A")])
+    people.set_stop(ledger, True, actor="张某", note="演练", now=1.0)
+    found = balance(ledger, DAY, ("one",))
+    assert not found.complete
+    assert "zz resume" in found.gaps()
+    people.set_stop(ledger, False, actor="张某", note="演练结束", now=2.0)
+    assert "zz resume" not in balance(ledger, DAY, ("one",)).gaps()
+
+
+def test_a_platform_that_was_never_reconciled_makes_the_day_incomplete(ledger):
+    put(ledger, [record("A")])
+    found = balance(ledger, DAY, ("one",), {"one": "甲平台"})
+    assert found.balanced
+    assert "甲平台" in found.gaps()

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from zz_pipeline.ledger.db import Ledger
-from zz_pipeline.ledger.schema import intake, outbox, quarantine, reconciliation, record_version
+from zz_pipeline.ledger.schema import intake, outbox, quarantine, reconciliation, record_version, switch
 
 # design 1: each state of the outbox counts under exactly one word of the promise
 WORDS: Mapping[str, str] = {
@@ -84,6 +84,7 @@ class Balance:
     reconciliations: dict[str, str]
     troubles: dict[str, str] = field(default_factory=dict)  # platform → Chinese: why it could not be reconciled
     names: Mapping[str, str] = field(default_factory=dict)  # department or platform → what people call it
+    halted: bool = False  # the switch that stops every send is on
 
     @property
     def balanced(self) -> bool:
@@ -107,8 +108,15 @@ class Balance:
         """Chinese, a sentence each: what was not read or not reconciled, why, and what to do; empty if complete."""
         found = [f"{self._source(d)}没有读到：{d.error or UNFINISHED}{AGAIN}" for d in self.failed_sources]
         found += [f"{self._source(d)}有文件没有读到：{text}" for d in self.departments for text in d.refused]
-        for platform, state in self.reconciliations.items():
-            if state == "FAILED":
+        if self.halted:
+            found.append("总开关处于停发状态，没有向任何平台发送。查明原因后用 zz resume 恢复，下次运行补送。")
+        for platform in (p.platform for p in self.platforms):
+            state = self.reconciliations.get(platform)
+            if state is None:
+                found.append(
+                    f"{self.day} 平台“{self.names.get(platform, platform)}”还没有核对：请运行 zz reconcile --day {self.day}。"
+                )
+            elif state == "FAILED":
                 why = self.troubles.get(platform) or "核对中断。"
                 found.append(f"{self.day} 平台“{self.names.get(platform, platform)}”没有核对完：{why}{SENT_LATER}")
         return found
@@ -145,10 +153,11 @@ def balance(ledger: Ledger, day: date, platforms: tuple[str, ...], names: Mappin
         )
         counted = _states(conn, text)
         checked = _reconciled(conn, text)
+        halted = conn.scalar(select(switch.c.value).where(switch.c.name == "stop")) == "on"
     days = [PlatformDay(p, accepted, {c: counted.get((p, c), 0) for c in COLUMNS}) for p in platforms]
     states = {p: checked[p].state for p in platforms if p in checked}
     troubles = {p: checked[p].error for p in states}
-    return Balance(text, departments, days, accepted, states, troubles, names or {})
+    return Balance(text, departments, days, accepted, states, troubles, names or {}, halted)
 
 
 def _departments(conn: Connection, day: str) -> list[DepartmentDay]:
