@@ -1,23 +1,29 @@
 """A range of days: preview without effect, or run; days already delivered change nothing.
 
-Belongs here: the order of days, the preview's counts. Must not: a second way of doing a night.
+Belongs here: the order of days, the preview's counts. Must not: a second way of doing a night: the preview takes the
+days in as a night does, in a copy of the ledger, and throws the copy away.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
-from zz_pipeline import quality, standardize
+from sqlalchemy import Connection, func, select
+
 from zz_pipeline.course import NightResult, Progress, send, take_in
-from zz_pipeline.errors import CheckError, ZzError
-from zz_pipeline.ledger import intake, versions
-from zz_pipeline.ledger.payload import contents
+from zz_pipeline.ledger.db import Ledger
+from zz_pipeline.ledger.schema import intake, outbox, record_version
+from zz_pipeline.ledger.scratch import copied
 from zz_pipeline.night import Night
 from zz_pipeline.reports.balance import Balance
-from zz_pipeline.sources import Window, read_source
-from zz_pipeline.standard.tables import Kind
+from zz_pipeline.settings import Settings
+
+EXAMPLES = 3
+CREDIT_NOTES = {"rating": "信用评价", "repair": "信用修复通知"}
 
 
 def run(night: Night, days: Sequence[date], progress: Progress) -> list[Balance]:
@@ -30,46 +36,84 @@ def run(night: Night, days: Sequence[date], progress: Progress) -> list[Balance]
 
 
 def preview(night: Night, days: Sequence[date], progress: Progress) -> dict[str, Any]:
-    """What a backfill would pull, change and send. Reads sources and ledger; writes neither ledger nor platform."""
-    rows: list[dict[str, Any]] = []
-    seen: dict[str, str] = {}
-    for n, day in enumerate(days, 1):
-        rows += [_preview_one(night, dept, day, seen) for dept in night.reporting]
-        progress("预览", n, len(days))
-    changes = sum(r["new"] + r["changed"] for r in rows)
-    rate = min(spec.rate for spec in night.settings.platforms.values())
-    size = min(spec.batch_records for spec in night.settings.platforms.values())
-    requests = sum(-(-(r["new"] + r["changed"]) // size) for r in rows)
-    sends = changes * len(night.targets)
-    return {"rows": rows, "changes": changes, "sends": sends, "estimated_seconds": requests * len(night.targets) / rate}
+    """What a backfill would pull, change and send; sources and ledger are only read, no platform is asked.
 
-
-def _preview_one(night: Night, dept: str, day: date, seen: dict[str, str]) -> dict[str, Any]:
-    row: dict[str, Any] = {"day": day.isoformat(), "dept": dept, "pulled": 0, "new": 0, "changed": 0, "unchanged": 0}
-    row |= {"quarantined": 0, "examples": [], "note": ""}
-    spec = night.settings.departments[dept]
-    if spec.source.kind == "none":
-        return row | {"note": "零报送"}
-    since, until = intake.window(night.ledger, dept, str(Kind.INSPECTION), day)
+    {"rows": day × source with pulled, new, changed, unchanged, quarantined, examples, note; "changes"; "sends":
+    records to be sent, over all platforms; "estimated_seconds"}.
+    """
+    folder = night.settings.home / "work" / night.run / "preview"
+    folder.mkdir(parents=True, mode=0o700)
+    start = night.clock()
     try:
-        raw = read_source(spec, night.settings, Window(day, since, until), intake.known_files(night.ledger, dept))
-        batch = standardize.standardize(raw, spec, night.book, night.lists, night.settings.county.code)
-        outcome = night.judge([(batch, dept)], Kind.INSPECTION, day)[0]
-        if isinstance(outcome, CheckError):
-            raise outcome
-        split = quality.split(batch, outcome)
-    except ZzError as error:
-        return row | {"note": str(error)}
-    row |= {"pulled": batch.units, "quarantined": split.quarantined_units}
-    records = list(contents(Kind.INSPECTION, split.accepted))
-    with night.ledger.read() as conn:
-        heads = versions.heads_of(conn, "inspection", [r.record_key for r in records])
-    for record in records:
-        head = heads.get(record.record_key)
-        known = seen.get(record.record_key) or (head.digest if head else None)
-        word = "new" if known is None else "unchanged" if known == record.digest else "changed"
-        row[word] += 1
-        seen[record.record_key] = record.digest
-        if word != "unchanged" and len(row["examples"]) < 3:
-            row["examples"].append(record.record_key)
-    return row
+        with copied(night.ledger, folder) as ledger:
+            trial = Night(_elsewhere(night.settings, folder), ledger, night.run, clock=night.clock)
+            rows: list[dict[str, Any]] = []
+            for n, day in enumerate(days, 1):
+                rows += _tried(trial, day, progress)
+                progress("预览", n, len(days))
+            sends, seconds = _sends(ledger, night.settings, start)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    changes = sum(row["new"] + row["changed"] for row in rows)
+    return {"rows": rows, "changes": changes, "sends": sends, "estimated_seconds": seconds}
+
+
+def _elsewhere(settings: Settings, folder: Path) -> Settings:
+    """The same county with its state in `folder`; what it reads stays where it is."""
+    departments = {}
+    for key, department in settings.departments.items():
+        places = {name: settings.expand(getattr(department.source, name)) for name in ("url", "folder")}
+        departments[key] = department.model_copy(update={"source": department.source.model_copy(update=places)})
+    places = {"inbox": str(settings.inbox), "lists": str(settings.lists)}
+    county = settings.county.model_copy(update=places)
+    return settings.model_copy(update={"home": folder, "county": county, "departments": departments})
+
+
+def _tried(trial: Night, day: date, progress: Progress) -> list[dict[str, Any]]:
+    """Take one day in and count it, a row for each source."""
+    with trial.ledger.read() as conn:
+        before = conn.scalar(select(func.max(intake.c.id))) or 0
+    start = trial.clock()
+    take_in(trial, day, progress)
+    with trial.ledger.read() as conn:
+        readings = conn.execute(select(intake).where(intake.c.id > before).order_by(intake.c.id)).mappings().all()
+        return [_row(conn, trial, dict(reading), start) for reading in readings]
+
+
+def _row(conn: Connection, trial: Night, reading: dict[str, Any], start: float) -> dict[str, Any]:
+    owner = trial.settings.county.credit_lead if reading["kind"] == "rating" else reading["dept"]
+    v = record_version.c
+    where = (v.kind == reading["kind"]) & (v.owner_dept == owner) & (v.day == reading["day"]) & (v.accepted_at >= start)
+    written = conn.execute(select(v.record_key, v.version).where(where).order_by(v.record_key)).all()
+    first = sum(row.version == 1 for row in written) if reading["kind"] != "repair" else 0
+    note = "；".join(filter(None, (CREDIT_NOTES.get(reading["kind"]), _note(reading))))
+    return {
+        "day": reading["day"],
+        "dept": reading["dept"],
+        "kind": reading["kind"],
+        "pulled": reading["pulled"],
+        "new": first,
+        "changed": reading["accepted"] - first,
+        "unchanged": reading["unchanged"] + reading["accepted_before"],
+        "quarantined": reading["quarantined"],
+        "examples": [row.record_key for row in written[:EXAMPLES]],
+        "note": note,
+    }
+
+
+def _note(reading: dict[str, Any]) -> str:
+    return "零报送" if reading["state"] == "NONE" else reading["error"]
+
+
+def _sends(ledger: Ledger, settings: Settings, start: float) -> tuple[int, float]:
+    """How many records would be sent, and how long that takes at the platforms' rate of requests."""
+    query = select(outbox.c.platform, outbox.c.dept, func.count()).where(
+        outbox.c.state == "READY", outbox.c.updated_at >= start
+    )
+    total, seconds = 0, 0.0
+    with ledger.read() as conn:
+        for platform, _, count in conn.execute(query.group_by(outbox.c.platform, outbox.c.dept)).tuples():
+            spec = settings.platforms[platform]
+            total += count
+            seconds += -(-count // spec.batch_records) / spec.rate
+    return total, seconds
