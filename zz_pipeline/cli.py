@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from zz_pipeline.commands import bench, people, rules
+from zz_pipeline.commands import bench, codes, people, quarantine, rules
 from zz_pipeline.errors import ConfigError, ZzError
 from zz_pipeline.reports.words import COLUMNS
 
@@ -157,6 +157,8 @@ def doctor(as_json: Json = False) -> None:
 people.register(app, opened)
 rules.register(app)
 bench.register(app)
+quarantine.register(app, opened)
+codes.register(app, opened)
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from zz_pipeline.night import CREDIT, Night, StepResult
 from zz_pipeline.reconcile import ReconcileResult
 from zz_pipeline.reports.balance import Balance
 from zz_pipeline.reports.day import write_day_report
+from zz_pipeline.returns.replay import write_lists
 from zz_pipeline.standard.tables import Kind
 
 CREDIT_KINDS = (Kind.RATING, Kind.REPAIR)
@@ -35,6 +36,11 @@ def one_step(night: Night, step: str, day: date, departments: Sequence[str], cre
 def every_source(night: Night, step: str, days: Sequence[date]) -> list[StepResult]:
     """One step over all sources and days, days oldest first."""
     return [r for day in days for r in one_step(night, step, day, night.reporting, credit_too=True)]
+
+
+def returned_lists(night: Night, days: Sequence[date]) -> list[StepResult]:
+    """Write the 退回清单 of all departments for these days; what could not be written, empty if all were."""
+    return write_lists(night, night.reporting, set(days))
 
 
 @dataclass(slots=True)
@@ -75,7 +81,7 @@ def take_in(night: Night, day: date, progress: Progress, departments: Sequence[s
     for n, step in enumerate(STEPS, 1):
         results += one_step(night, step, day, keys, credit_too=departments is None)
         progress(f"检查入库 {day}", n, len(STEPS))
-    return results
+    return results + write_lists(night, keys, {day})
 
 
 def whole_night(night: Night, day: date, progress: Progress = lambda *_: None) -> NightResult:

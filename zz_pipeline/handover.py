@@ -147,7 +147,9 @@ class Ahead:
         self._read: dict[tuple[str, str], tuple[date, datetime, frozenset[str]]] = {}
 
     def put(self, desk: Desk, batch: RawBatch) -> None:
-        """Remember a reading."""
+        """Remember a reading of a source; a replay moves no watermark and is none."""
+        if batch.until is None:
+            return
         digests = frozenset(f.digest for f in batch.files if f.state == "READ")
         self._read[desk.dept, desk.kind] = (desk.day, batch.until, digests | self.files(desk))
 

@@ -30,6 +30,7 @@ from zz_pipeline.ledger.quarantine import Entry
 from zz_pipeline.quality import CheckOutcome
 from zz_pipeline.reconcile import ReconcileResult, reconcile
 from zz_pipeline.reports.balance import Balance, balance
+from zz_pipeline.returns.inbox import with_returned
 from zz_pipeline.settings import Settings
 from zz_pipeline.sources import RawBatch, Window, credit, read_source
 from zz_pipeline.sources.archive import keep_rows
@@ -41,6 +42,7 @@ from zz_pipeline.standard.results import FollowUps
 from zz_pipeline.standard.tables import Kind
 from zz_pipeline.standard.workdays import WorkCalendar
 from zz_pipeline.standardize import StandardBatch
+from zz_pipeline.standardizing.unknown import unknown_values
 
 log = logging.getLogger("zz.night")
 CREDIT = "credit"
@@ -133,19 +135,36 @@ class Night:
         return self._ahead.since(self._desk(dept, kind, day), since), until
 
     def _read_department(self, dept: str, day: date, since: datetime, until: datetime) -> RawBatch:
-        known = intake.known_files(self.ledger, dept) | self._ahead.files(self._desk(dept, str(Kind.INSPECTION), day))
         spec = self.settings.departments[dept]
-        return read_source(spec, self.settings, Window(day, since, until), known)
+        return read_source(spec, self.settings, Window(day, since, until), self._known(dept, day))
+
+    def _known(self, dept: str, day: date) -> frozenset[str]:
+        return intake.known_files(self.ledger, dept) | self._ahead.files(self._desk(dept, str(Kind.INSPECTION), day))
 
     def _read(self, number: int, dept: str, kind: str, day: date, read: Callable[[], RawBatch]) -> StepResult:
         try:
             raw = read()
             self._stop_if_emptied(raw, dept, kind, day)
+            if dept in self.settings.departments:
+                raw = with_returned(raw, self.ledger, self.settings, day, self._known(dept, day))
         except Exception as error:
             return self._failed(number, dept, kind, error)
         desk = self._desk(dept, kind, day)
         desk.put_raw(number, raw)
         self._ahead.put(desk, raw)
+        return self._pulled(dept, kind, raw)
+
+    def take(self, readings: Sequence[tuple[int, RawBatch]], day: date) -> list[StepResult]:
+        """Take in rows that were read before (replays), each as its intake: standardize, check in one validation, accept."""
+        results = []
+        for number, raw in readings:
+            self._desk(raw.dept, str(raw.kind), day).put_raw(number, raw)
+            results += [self._pulled(raw.dept, str(raw.kind), raw), self.standardize(raw.dept, raw.kind, day)]
+        sources = [raw.dept for _, raw in readings]
+        results += self.check(Kind.INSPECTION, day, sources)
+        return [*results, *(self.accept(dept, Kind.INSPECTION, day) for dept in sources)]
+
+    def _pulled(self, dept: str, kind: str, raw: RawBatch) -> StepResult:
         refused = [f"{f.name}：{f.problem}" for f in raw.files if f.state == "REFUSED"]
         counts = {"行数": raw.rows, "文件数": len(raw.files), "被拒文件": refused}
         return StepResult(dept, kind, "OK" if raw.rows or raw.files else "EMPTY", counts)
@@ -296,6 +315,8 @@ class Night:
             skipped=batch.skipped,
             files=tuple(notes),
             warnings=(*raw.batch.warnings, *batch.warnings),
+            returned=raw.batch.returned,
+            unknown=unknown_values(batch, raw.frame.dept, self.settings, self.book),
         )
 
     def _decide(self, kind: str, payload: Any, platform: str, facts: versions.Facts) -> Decision:
@@ -347,11 +368,24 @@ class Night:
         return "信用信息共享平台" if dept == CREDIT else self.settings.departments[dept].short
 
     def _failed(self, number: int, dept: str, kind: str, error: Exception) -> StepResult:
-        if isinstance(error, ZzError):
-            said = str(error)
-        else:  # a stranger's message may hold contents: only its class leaves this place
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            log.error("step failed: %s %s %s at %s:%s", dept, kind, type(error).__name__, place.name, place.lineno)
-            said = f"{self._name(dept)}处理时出现程序错误（{type(error).__name__}），本部门当日数据未处理，下次运行会重读。请联系技术人员。"
+        said = self._said(dept, kind, error, "本部门当日数据未处理，下次运行会重读。")
         intake.fail(self.ledger, number, said, self.clock())
         return StepResult(dept, kind, "FAILED", error=said)
+
+    def not_written(self, dept: str, day: date, error: Exception) -> StepResult:
+        """A 退回清单 could not be written: what was accepted stays, the list can be written again."""
+        said = self._said(dept, "returned", error, f"{day} 的退回清单没有写成，已入库的不受影响。")
+        return StepResult(dept, str(Kind.INSPECTION), "FAILED", error=said)
+
+    def not_replayed(self, dept: str, error: Exception) -> StepResult:
+        """What was returned could not be read again: it stays returned."""
+        said = self._said(dept, "replay", error, "没有重放，仍列为退回。")
+        return StepResult(dept, str(Kind.INSPECTION), "FAILED", error=said)
+
+    def _said(self, dept: str, kind: str, error: Exception, effect: str) -> str:
+        if isinstance(error, ZzError):
+            return str(error)
+        # a stranger's message may hold contents: only its class leaves this place
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        log.error("step failed: %s %s %s at %s:%s", dept, kind, type(error).__name__, place.name, place.lineno)
+        return f"{self._name(dept)}处理时出现程序错误（{type(error).__name__}），{effect}请联系技术人员。"

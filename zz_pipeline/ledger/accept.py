@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, select, update
 
-from zz_pipeline.ledger import intake
+from zz_pipeline.ledger import intake, unknowns
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import Content, content
-from zz_pipeline.ledger.quarantine import Entry, reopen, settle
+from zz_pipeline.ledger.quarantine import Entry, reopen, settle, settle_answered
 from zz_pipeline.ledger.schema import record_head, record_version, suppression
 from zz_pipeline.ledger.versions import (
     Change,
@@ -79,6 +79,8 @@ def accept(
         settle(conn, source.dept, source.kind, [r.record_key for r in (*fresh, *same)], now)
         _notices_met(conn, source.kind, [r.record_key for r in fresh], now)
         reopen(conn, source.intake_id, source.day, source.dept, source.kind, kept, now)
+        settle_answered(conn, source.intake_id, source.dept, source.kind, source.returned, now)
+        unknowns.note(conn, source.dept, source.unknown, now)
         result = Accepted(len(same) - before, len(fresh), before, len(units), len(found))
         _close(conn, source, result, now)
     return result

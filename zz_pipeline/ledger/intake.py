@@ -66,8 +66,10 @@ def last_rows(ledger: Ledger, dept: str, kind: str, day: date) -> int:
     return int(rows or 0)
 
 
-def begin(ledger: Ledger, day: date, dept: str, kind: str, since: datetime, until: datetime, now: float) -> int:
-    """Open an intake; one that a kill leaves RUNNING counts for nothing."""
+def begin(
+    ledger: Ledger, day: date, dept: str, kind: str, since: datetime | None, until: datetime | None, now: float
+) -> int:
+    """Open an intake; one that a kill leaves RUNNING counts for nothing. Without bounds: it is no reading of the source."""
     with ledger.begin() as conn:
         result = conn.execute(
             insert(intake).values(
@@ -75,8 +77,8 @@ def begin(ledger: Ledger, day: date, dept: str, kind: str, since: datetime, unti
                 dept=dept,
                 kind=kind,
                 state="RUNNING",
-                since=since.strftime(STAMP),
-                until=until.strftime(STAMP),
+                since=since.strftime(STAMP) if since else None,
+                until=until.strftime(STAMP) if until else None,
                 started_at=now,
             )
         )

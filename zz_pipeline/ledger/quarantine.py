@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from zz_pipeline.ledger.schema import quarantine
 
 CHUNK = 400
+ACCEPTED = "更正后已接收"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def reopen(
     conn.execute(insert(quarantine), rows)
 
 
-def settle(conn: Connection, dept: str, kind: str, units: Iterable[str], now: float, by: str = "更正后已接收") -> int:
+def settle(conn: Connection, dept: str, kind: str, units: Iterable[str], now: float, by: str = ACCEPTED) -> int:
     """Close the open entries of these units; returns how many were closed."""
     todo, closed = [u[:200] for u in units], 0
     for start in range(0, len(todo), CHUNK):
@@ -73,3 +74,25 @@ def settle(conn: Connection, dept: str, kind: str, units: Iterable[str], now: fl
         where &= quarantine.c.unit.in_(todo[start : start + CHUNK])
         closed += conn.execute(update(quarantine).where(where).values(settled_at=now, settled_by=by)).rowcount
     return closed
+
+
+def settle_answered(conn: Connection, intake_id: int, dept: str, kind: str, ids: Sequence[int], now: float) -> None:
+    """Close what is open of the units of these entries, but for what intake `intake_id` itself has found.
+
+    A row without a usable number, or whose number was corrected, is no longer found by its unit: its 退回编号 says which it was.
+    """
+    todo = sorted(units_of(conn, dept, kind, ids))
+    for start in range(0, len(todo), CHUNK):
+        where = (quarantine.c.dept == dept) & (quarantine.c.kind == kind) & quarantine.c.settled_at.is_(None)
+        where &= quarantine.c.unit.in_(todo[start : start + CHUNK]) & (quarantine.c.intake_id != intake_id)
+        conn.execute(update(quarantine).where(where).values(settled_at=now, settled_by="已交回更正并重新检查"))
+
+
+def units_of(conn: Connection, dept: str, kind: str, ids: Sequence[int]) -> set[str]:
+    """Units of these entries, as far as they are this department's."""
+    units: set[str] = set()
+    for start in range(0, len(ids), CHUNK):
+        where = (quarantine.c.dept == dept) & (quarantine.c.kind == kind)
+        where &= quarantine.c.id.in_(ids[start : start + CHUNK])
+        units |= set(conn.scalars(select(quarantine.c.unit).where(where)))
+    return units

@@ -293,6 +293,22 @@ quarantine = _table(
     Index("quarantine_unit", "dept", "kind", "unit", "settled_at"),
 )
 
+# What departments wrote and no code table knows; a person maps it or leaves it to the department.
+unknown_code = _table(
+    "unknown_code",
+    Column("dept", DEPT, primary_key=True),
+    Column("field", String(40), primary_key=True),
+    Column("raw", String(200), primary_key=True),  # as written, personal data masked
+    Column("set", String(40), nullable=False),
+    Column("first_seen", Float, nullable=False),
+    Column("last_seen", Float, nullable=False),
+    Column("count", Integer, nullable=False, default=0),  # rows on which it was met
+    Column("state", String(8), nullable=False, default="OPEN"),
+    Column("decided_by", Text, nullable=False, default=""),
+    Column("decided_at", Float),
+    CheckConstraint("state in ('OPEN', 'MAPPED', 'IGNORED')", name="known_unknown_state"),
+)
+
 # What must no longer be public (信用修复 and the like); a later revision does not lift it.
 suppression = _table(
     "suppression",

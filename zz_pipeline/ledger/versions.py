@@ -17,6 +17,7 @@ from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.intake import FileNote
 from zz_pipeline.ledger.payload import Content
 from zz_pipeline.ledger.schema import outbox, record_head, record_version, suppression
+from zz_pipeline.ledger.unknowns import Unknown
 from zz_pipeline.standard.canonical import sm3_hex
 
 CHUNK = 400  # keys in one IN (...): SQLite's older limit on variables is 999
@@ -71,6 +72,8 @@ class Source:
     skipped: Mapping[str, int] = field(default_factory=dict)
     files: tuple[FileNote, ...] = ()
     warnings: tuple[str, ...] = ()
+    returned: tuple[int, ...] = ()  # quarantine entries that this reading answers
+    unknown: tuple[Unknown, ...] = ()  # values that no code table knows
 
 
 class Target(NamedTuple):

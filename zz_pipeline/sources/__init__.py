@@ -11,16 +11,17 @@ from dataclasses import replace
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from zz_pipeline.settings import Department, Settings
 from zz_pipeline.sources.api import read_api
 from zz_pipeline.sources.archive import keep_rows
-from zz_pipeline.sources.base import RawBatch, SourceFile, Window, empty_table, refuse_emptied
+from zz_pipeline.sources.base import FILE, RawBatch, SourceFile, Window, empty_table, refuse_emptied
 from zz_pipeline.sources.database import read_database
 from zz_pipeline.sources.files import read_files
 from zz_pipeline.standard.tables import Kind
 
-__all__ = ["RawBatch", "SourceFile", "Window", "read_source"]
+__all__ = ["RawBatch", "SourceFile", "Window", "owners", "read_source"]
 
 
 def read_source(
@@ -38,13 +39,14 @@ def read_source(
 
 def _from_database(dept: Department, settings: Settings, window: Window, _known: frozenset[str]) -> RawBatch:
     found = read_database(dept, settings.expand(dept.source.url), window, settings.zone)
-    batch = _batch(dept, settings, window, found.table, empty=found.empty)
+    batch = _batch(dept, settings, window, _of_day(found.table, window), empty=found.empty)
     return keep_rows(settings.home, window.day, found.name, batch)
 
 
 def _from_api(dept: Department, settings: Settings, window: Window, _known: frozenset[str]) -> RawBatch:
     table = read_api(dept, settings.expand(dept.source.url), window)
-    batch = _batch(dept, settings, window, table, empty=dept.source.whole and table.num_rows == 0)
+    empty = dept.source.whole and table.num_rows == 0
+    batch = _batch(dept, settings, window, _of_day(table, window), empty=empty)
     return keep_rows(settings.home, window.day, dept.source.path.strip("/").replace("/", "-") or dept.key, batch)
 
 
@@ -58,10 +60,21 @@ def _nothing(dept: Department, settings: Settings, window: Window, _known: froze
     return _batch(dept, settings, window, empty_table(), empty=False)
 
 
+def _of_day(table: pa.Table, window: Window) -> pa.Table:
+    """Row 3 of today's reading is another row than row 3 of yesterday's: the day is part of where it was read."""
+    day = pc.binary_join_element_wise(table[FILE], window.day.isoformat(), " ")
+    return table.set_column(table.column_names.index(FILE), FILE, day)
+
+
+def owners(settings: Settings) -> dict[str, str]:
+    """Every name of every department → its key."""
+    return {name: other.key for other in settings.departments.values() for name in other.names}
+
+
 def _batch(dept: Department, settings: Settings, window: Window, table: pa.Table, *, empty: bool) -> RawBatch:
     now = datetime.now(settings.zone).replace(tzinfo=None)
-    owners = {name: other.key for other in settings.departments.values() for name in other.names}
-    return RawBatch(dept.key, Kind.INSPECTION, table, (), window.since, window.until, now, empty=empty, owners=owners)
+    frame = (window.since, window.until, now)
+    return RawBatch(dept.key, Kind.INSPECTION, table, (), *frame, empty=empty, owners=owners(settings))
 
 
 _READERS: dict[str, Callable[[Department, Settings, Window, frozenset[str]], RawBatch]] = {

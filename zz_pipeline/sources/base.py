@@ -63,20 +63,22 @@ class RawBatch:
 
     skipped: rows that are no data (blank, totals, notes, repeated headings), counted by reason.
     empty: the source as a whole was seen to hold no row at all. owners: names of all departments → key, by which rows of
-    another department are told from rows of an unknown one.
+    another department are told from rows of an unknown one. until: None if the reading moves no watermark (a replay).
+    returned: quarantine entries that this reading answers (退回清单 that came back).
     """
 
     dept: str
     kind: Kind
     table: pa.Table
     files: tuple[SourceFile, ...]
-    since: datetime
-    until: datetime
+    since: datetime | None
+    until: datetime | None
     read_at: datetime
     warnings: tuple[str, ...] = ()
     skipped: Mapping[str, int] = field(default_factory=dict)
     empty: bool = False
     owners: Mapping[str, str] = field(default_factory=dict)
+    returned: tuple[int, ...] = ()
 
     @property
     def rows(self) -> int:

@@ -20,12 +20,13 @@ from zz_pipeline.sources.archive import keep_bytes
 from zz_pipeline.sources.base import SourceFile, Window, join_tables
 from zz_pipeline.sources.csvfile import read_csv
 from zz_pipeline.sources.grid import Found
+from zz_pipeline.sources.returned import is_returned
 from zz_pipeline.sources.workbook import read_workbook
 from zz_pipeline.standard.canonical import sm3_hex
 
 BYTES = 256 * 1024 * 1024
 # What spreadsheets and copy programs leave beside the real file while it is open or on its way.
-_UNFINISHED = re.compile(r"^(~\$|\.|~)|\.(tmp|part|crdownload|swp)$", re.I)
+UNFINISHED = re.compile(r"^(~\$|\.|~)|\.(tmp|part|crdownload|swp)$", re.I)
 _READERS: dict[str, Callable[[Department, str, bytes], Found]] = {"workbook": read_workbook, "csv": read_csv}
 
 
@@ -55,23 +56,28 @@ def read_files(dept: Department, settings: Settings, window: Window, known: froz
     seen = set(known)
     for path in _handed_in(dept, settings, window.day, inbox):
         try:
-            content = _content(path)
+            content = whole_content(path)
         except SourceRefused as refusal:
-            inbox.files.append(_refused(path.name, "", refusal))
+            inbox.files.append(refused(path.name, "", refusal))
             continue
         digest = sm3_hex(content)
-        if digest not in seen:
+        if digest not in seen and not is_returned(content):  # a 退回清单 that comes back is read apart
             seen.add(digest)
             _take(dept, settings, window, path.name, content, inbox)
     return inbox
 
 
+def read_content(dept: Department, name: str, content: bytes) -> Found:
+    """Rows of one file in the department's own layout; SourceRefused if it is none."""
+    return _READERS[dept.source.kind](dept, name, content)
+
+
 def _take(dept: Department, settings: Settings, window: Window, name: str, content: bytes, inbox: Inbox) -> None:
     digest, kept = keep_bytes(settings.home, dept.key, window.day, name, content)
     try:
-        found = _READERS[dept.source.kind](dept, name, content)
+        found = read_content(dept, name, content)
     except SourceRefused as refusal:
-        inbox.files.append(_refused(name, digest, refusal, kept))
+        inbox.files.append(refused(name, digest, refusal, kept))
         return
     inbox.tables.append(found.table)
     inbox.files.append(SourceFile(name, digest, found.table.num_rows, "READ", "", kept))
@@ -79,16 +85,17 @@ def _take(dept: Department, settings: Settings, window: Window, name: str, conte
     inbox.skipped += found.skipped
 
 
-def _refused(name: str, digest: str, refusal: SourceRefused, kept: str = "") -> SourceFile:
+def refused(name: str, digest: str, refusal: SourceRefused, kept: str = "") -> SourceFile:
+    """What is remembered of a file that was not read."""
     return SourceFile(name, digest, 0, "REFUSED", f"文件《{name}》没有读取：{refusal}", kept)
 
 
 def _handed_in(dept: Department, settings: Settings, day: date, inbox: Inbox) -> list[Path]:
-    folder = _folder(dept, settings)
+    folder = folder_of(dept, settings)
     if not folder.is_dir():
         inbox.warnings.append(f"{dept.name}的交表文件夹 {folder.name} 不存在，按当天没有交表处理。请管理员核对。")
     try:
-        paths = sorted(p for p in folder.glob(dept.source.pattern) if not _UNFINISHED.search(p.name) and p.is_file())
+        paths = sorted(p for p in folder.glob(dept.source.pattern) if not UNFINISHED.search(p.name) and p.is_file())
     except OSError as error:
         raise SourceDown(f"{dept.name}的交表文件夹打不开（{error.strerror}）。请检查文件夹和权限。") from error
     dated = [(_day(dept, path.name, inbox), path) for path in paths]
@@ -99,7 +106,8 @@ def _handed_in(dept: Department, settings: Settings, day: date, inbox: Inbox) ->
     ]
 
 
-def _folder(dept: Department, settings: Settings) -> Path:
+def folder_of(dept: Department, settings: Settings) -> Path:
+    """Where the department puts its files; SourceDown if the share is not there."""
     declared = dept.source.folder.replace("${inbox}", str(settings.inbox))
     folder = Path(settings.expand(declared)) if declared else settings.inbox / dept.key
     if not folder.parent.is_dir():
@@ -123,7 +131,7 @@ def _day(dept: Department, name: str, inbox: Inbox) -> date | None:
         return None
 
 
-def _content(path: Path) -> bytes:
+def whole_content(path: Path) -> bytes:
     """The bytes of a file that nobody is writing just now."""
     try:
         before = path.stat()

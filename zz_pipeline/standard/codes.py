@@ -26,7 +26,7 @@ from zz_pipeline.standard.results import EXCLUSIVE
 
 OK, UNKNOWN, ASK, IGNORED, EMPTY, FORBIDDEN = "ok", "unknown", "ask", "ignored", "empty", "forbidden"
 RESULTS = "检查结果类别"
-_EMPTY_MARKS = "空值标记"  # marks such as "-" that stand for nothing in particular: always asked
+EMPTY_MARKS = "空值标记"  # marks such as "-" that stand for nothing in particular: always asked
 _OLDER = {RESULTS: "检查结果旧码"}  # set → stem of the older sets that a source may declare as "set:X"
 _MISS = Entry(UNKNOWN, None)
 
@@ -63,7 +63,8 @@ def grade_form(text: str) -> str:
     return _GRADE_END.sub("", lookup_form(text).upper())
 
 
-def _form_of(set_name: str) -> Callable[[str], str]:
+def form_of(set_name: str) -> Callable[[str], str]:
+    """How values of a set are brought into the form under which they are looked up."""
     return grade_form if set_name.startswith("信用等级·") else lookup_form
 
 
@@ -102,9 +103,9 @@ class CodeBook:
         folder = Path(config_dir) / "codes"
         regions = code_files.read_regions(folder / "regions.csv")
         provinces = code_files.read_provinces(folder / "provinces.csv")
-        sets = code_files.read_sets(folder, _form_of)
+        sets = code_files.read_sets(folder, form_of)
         sets["行政区划"] = code_files.region_set(regions, lookup_form)
-        maps = code_files.read_maps(folder / "departments", sets, _form_of)
+        maps = code_files.read_maps(folder / "departments", sets, form_of)
         return cls(sets, maps, frozenset(code for code in regions if len(code) == 6), provinces)
 
     @property
@@ -122,7 +123,7 @@ class CodeBook:
 
     def resolve(self, set_name: str, values: Any, dept: str = "", field: str = "", mode: str = "") -> Resolved:
         """Standard codes of a column; `mode` as ColumnSpec.codes: "", "standard", "set:X", "map"."""
-        form, tables = _form_of(set_name), self._tables(set_name, dept, field, mode)
+        form, tables = form_of(set_name), self._tables(set_name, dept, field, mode)
         codes: list[str | None] = []
         status: list[str] = []
         encoded = as_text(values).dictionary_encode()
@@ -145,6 +146,10 @@ class CodeBook:
             pc.fill_null(_taken([cell[2] for cell in cells], pa.bool_(), encoded), False),
         )
 
+    def mode(self, dept: str, field: str, declared: str) -> str:
+        """ColumnSpec.codes as it is in force: plain labels become "map" once the department has confirmed a map."""
+        return "map" if not declared and (dept, field) in self.maps else declared
+
     def _set(self, name: str) -> CodeSet:
         found = self.sets.get(name)
         if found is None:
@@ -152,19 +157,18 @@ class CodeBook:
         return found
 
     def _tables(self, set_name: str, dept: str, field: str, mode: str) -> list[Mapping[str, Entry]]:
-        """Look-up tables in the order in which they are asked; what is declared first, labels after it."""
+        """Look-up tables in the order in which they are asked: what is declared, the department's confirmed map, labels."""
         base = self._set(set_name)
         first: list[Mapping[str, Entry]] = []
+        confirmed = [self.maps.get((dept, field), {})] if mode else []
         if mode == "standard":
             first = [{code: Entry(OK, code) for code in base.labels}]
-        elif mode == "map":
-            first = [self.maps.get((dept, field), {})]
         elif mode.startswith("set:"):
             first = [self._set(self._older(set_name, mode[4:])).entries]
-        elif mode:
+        elif mode not in ("", "map"):
             raise ConfigError(f"{dept} 的 columns.{field}.codes 写的是 {mode}，只能是空、standard、map 或 set:集名。")
-        marks = self.sets.get(_EMPTY_MARKS)
-        return [*first, base.entries, *([marks.entries] if marks else [])]
+        marks = self.sets.get(EMPTY_MARKS)
+        return [*first, *confirmed, base.entries, *([marks.entries] if marks else [])]
 
     def _older(self, set_name: str, name: str) -> str:
         older = f"{_OLDER.get(set_name, set_name)}·{name}"

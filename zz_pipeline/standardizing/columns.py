@@ -121,13 +121,13 @@ def _datetime(source: Source, field: Field, _spec: ColumnSpec, raw: pa.Array) ->
 
 
 def _bool(source: Source, field: Field, spec: ColumnSpec, raw: pa.Array) -> pa.Array:
-    found = source.book.resolve(YES_NO, raw, source.dept.key, field.name, _mode(spec))
+    found = source.book.resolve(YES_NO, raw, source.dept.key, field.name, _mode(source, field.name, spec))
     source.issues.add(_is(found.status, codes.UNKNOWN, codes.ASK), "STD-005", field.name, raw)
     return map_unique(found.codes, lambda text: text == "true", pa.bool_())
 
 
 def _coded(source: Source, field: Field, spec: ColumnSpec, raw: pa.Array) -> pa.Array:
-    return coded(source, field.name, field.codes or field.label, raw, _mode(spec))
+    return coded(source, field.name, field.codes or field.label, raw, _mode(source, field.name, spec))
 
 
 def coded(source: Source, name: str, set_name: str, raw: pa.Array, mode: str) -> pa.Array:
@@ -168,7 +168,7 @@ _BY_TYPE = {"date": _date, "datetime": _datetime, "bool": _bool}
 def read_results(source: Source, raw: pa.Array) -> ResolvedResults:
     """Result cells as lists of classes (standard 1.3); what is no class of its own is an issue."""
     spec = source.dept.columns.get("result") or ColumnSpec()
-    found = source.book.resolve_results(raw, source.dept.key, _mode(spec))
+    found = source.book.resolve_results(raw, source.dept.key, _mode(source, "result", spec))
     hint = "、".join(RESULT_LABELS.values())
     source.issues.add(_is(found.status, codes.UNKNOWN), "STD-001", "result", raw, hint)
     source.issues.add(_is(found.status, codes.ASK), "STD-002", "result", raw, hint)
@@ -250,9 +250,10 @@ def choices(labels: Mapping[str, str], set_name: str) -> str:
     return "、".join(label if code == label else f"{label}（{code}）" for code, label in labels.items())
 
 
-def _mode(spec: ColumnSpec) -> str:
+def _mode(source: Source, name: str, spec: ColumnSpec) -> str:
     # A constant is confirmed by the department and written in its file as code or label.
-    return "standard" if spec.constant and not spec.codes else spec.codes
+    declared = "standard" if spec.constant and not spec.codes else spec.codes
+    return source.book.mode(source.dept.key, name, declared)
 
 
 def _is(status: pa.Array, *wanted: str) -> Bools:
