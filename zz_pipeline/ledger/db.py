@@ -40,8 +40,9 @@ class Ledger:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A read transaction; never waits for the writer on SQLite (WAL)."""
-        with self.engine.connect() as conn, conn.begin():
+        """A read transaction that sees one moment, however many queries it makes; never waits for a writer."""
+        options = {} if self.sqlite else {"isolation_level": "REPEATABLE READ"}  # a snapshot is all SQLite has
+        with self.engine.connect().execution_options(**options) as conn, conn.begin():
             yield conn
 
     def migrate(self) -> None:

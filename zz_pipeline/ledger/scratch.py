@@ -30,8 +30,6 @@ def copied(ledger: Ledger, folder: Path) -> Iterator[Ledger]:
     try:
         copy.migrate()
         with ledger.read() as source, copy.begin() as target:
-            if not ledger.sqlite:  # one moment for all tables; on SQLite every read is that
-                source.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             for table in metadata.sorted_tables:
                 if table.name not in LEFT_OUT:
                     _copy(source, target, table)

@@ -161,10 +161,14 @@ def balance(ledger: Ledger, day: date, platforms: tuple[str, ...], names: Mappin
 
 
 def _departments(conn: Connection, day: str) -> list[DepartmentDay]:
-    """The newest reading counts; what earlier ones accepted or returned, and it no longer showed, stays counted."""
+    """The reading that was accepted last counts; what earlier ones accepted or returned, and it no longer showed, too.
+
+    Not the one that began last: a run may be overtaken by another one while it reads.
+    """
     open_units = _open_units(conn, day)
     found: dict[tuple[str, str], DepartmentDay] = {}
-    query = select(intake).where(intake.c.day == day).order_by(intake.c.dept, intake.c.kind, intake.c.id)
+    ended = func.coalesce(intake.c.finished_at, intake.c.started_at)
+    query = select(intake).where(intake.c.day == day).order_by(intake.c.dept, intake.c.kind, ended, intake.c.id)
     for row in conn.execute(query):
         old = found.get((row.dept, row.kind))
         if old is None or (old.state != "OK" and row.state != "RUNNING") or row.state == "OK":
@@ -179,7 +183,7 @@ def _departments(conn: Connection, day: str) -> list[DepartmentDay]:
 
 
 def _one(row: Any, old: DepartmentDay | None, open_units: Mapping[tuple[str, str], list[int]]) -> DepartmentDay:
-    returned = sum(1 for first in open_units.get((row.dept, row.kind), ()) if first < row.id)
+    returned = sum(1 for first in open_units.get((row.dept, row.kind), ()) if first != row.id)
     gone = max((old.accepted if old else 0) - row.accepted_before, 0)
     return DepartmentDay(
         dept=row.dept,
