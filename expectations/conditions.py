@@ -48,9 +48,14 @@ def no_control(values: Any) -> Bools:
 
 
 def name_usable(values: Any) -> Bools:
-    """A name as contract ① E05 wants it: 2–200 characters, no control characters."""
+    """A name as contract ① E05 wants it: 2–200 characters, no control characters, and not of blanks alone."""
     length = np.asarray(pc.fill_null(pc.utf8_length(as_text(values)), 0))
-    return (length >= 2) & (length <= 200) & no_control(values)
+    return (length >= 2) & (length <= 200) & no_control(values) & ~blank(values)
+
+
+def blank(values: Any) -> Bools:
+    """A text that is there but says nothing."""
+    return to_bools(pc.equal(pc.utf8_trim_whitespace(as_text(values)), ""))
 
 
 def no_personal(values: Any) -> Bools:
@@ -118,12 +123,11 @@ class TextLimit:
     breaks: bool
 
     def usable(self, values: Any) -> Bools:
-        """Not longer, and without control characters; an absent text is usable."""
+        """Not longer, not blank, and without control characters; an absent text is usable."""
         array = as_text(values)
         length = np.asarray(pc.fill_null(pc.utf8_length(array), 0))
-        return (length <= self.length) & ~to_bools(
-            pc.match_substring_regex(array, CONTROL_BUT_BREAKS if self.breaks else CONTROL)
-        )
+        control = pc.match_substring_regex(array, CONTROL_BUT_BREAKS if self.breaks else CONTROL)
+        return (length <= self.length) & ~blank(array) & ~to_bools(control)
 
 
 def text_limits(kind: Kind) -> dict[str, TextLimit]:

@@ -42,7 +42,7 @@ class Setting:
 
 def inspection_frame(table: pa.Table, setting: Setting) -> pd.DataFrame:
     """The frame of the inspection suite; row n of the frame is row n of the table."""
-    frame = _plain(table)
+    frame = _plain(table, blank_is_absent=False)
     _add_unit(frame, table, setting)
     _add_sender(frame, setting)
     _add_uscc(frame, setting)
@@ -71,14 +71,14 @@ def repair_frame(table: pa.Table, setting: Setting) -> pd.DataFrame:
     return _plain(table)
 
 
-def _plain(table: pa.Table) -> pd.DataFrame:
-    """Scalar fields; a text of blanks counts as absent, as it does for every platform."""
+def _plain(table: pa.Table, *, blank_is_absent: bool = True) -> pd.DataFrame:
+    """Scalar fields. A blank text of an inspection is a breach: on the wire it is neither empty nor a value."""
     scalars = [n for n in table.column_names if not pa.types.is_list(table.schema.field(n).type)]
     frame = table.select(scalars).to_pandas(date_as_object=False)
     for name in scalars:
         if pa.types.is_string(table.schema.field(name).type):
             text = frame[name].astype("str")
-            frame[name] = text.mask(text.str.strip() == "")
+            frame[name] = text.mask(text.str.strip() == "") if blank_is_absent else text
     return frame
 
 
@@ -147,6 +147,8 @@ def _moment(values: pd.Series) -> pd.Series:
 def _add_inspectors(frame: pd.DataFrame, table: pa.Table, setting: Setting) -> None:
     """Counts for each row: names, certificates, and certificates that are repeated, malformed, unknown, expired …"""
     names, certs = _exploded(table, "inspector_names"), _exploded(table, "inspector_certs")
+    blank_names, blank_certs = names[names["value"].isna()], certs[certs["value"].isna()]
+    names, certs = names.dropna(subset=["value"]), certs.dropna(subset=["value"])
     # Platform ② gets the names as one comma list: a comma inside a name would be one name more there.
     commas = names.loc[names.index.repeat(names["value"].str.count(",").astype("int64"))]
     frame["_names"], frame["_certs"] = _count(frame, names) + _count(frame, commas), _count(frame, certs)
@@ -165,6 +167,9 @@ def _add_inspectors(frame: pd.DataFrame, table: pa.Table, setting: Setting) -> N
     }
     for name, broken in facts.items():
         frame[f"_certs_{name}"] = _count(frame, certs[broken.to_numpy(dtype=bool)])
+    # An entry that says nothing would be a person without a name, or a name without a certificate, on the wire.
+    frame["_certs_misnamed"] += _count(frame, blank_names)
+    frame["_certs_malformed"] += _count(frame, blank_certs)
 
 
 def _valid_on(certs: pd.DataFrame, day: pd.Series) -> pd.Series:
@@ -176,14 +181,15 @@ def _valid_on(certs: pd.DataFrame, day: pd.Series) -> pd.Series:
 
 
 def _exploded(table: pa.Table, name: str) -> pd.DataFrame:
-    """A list column as (row, place in the list, value); blank entries are left out but keep their place."""
+    """A list column as (row, place in the list, value); a blank entry is null, but keeps its place."""
     column: Any = table.column(name).combine_chunks()
     array = column if isinstance(column, pa.Array) else pa.concat_arrays(column.chunks)
     rows = pc.list_parent_indices(array).to_numpy(zero_copy_only=False)
     values = pd.Series(pc.list_flatten(array).to_pandas(), dtype="str")
     flat = pd.DataFrame({"row": rows.astype("int64"), "value": values})
     flat["place"] = flat.groupby("row").cumcount()
-    return flat[flat["value"].notna() & (flat["value"].str.strip() != "")]
+    flat["value"] = flat["value"].mask(flat["value"].str.strip() == "")
+    return flat
 
 
 def _count(frame: pd.DataFrame, flat: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -22,6 +22,7 @@ OBJECT_TYPES = [str(n) for n in range(1, 12)]
 NATURES = ["01", "02", "03"]
 FORMS, TYPES, MODES = ["01", "02", "99"], ["01", "02"], ["1", "2", "3"]
 FOLLOW_UPS = [f"0{n}" for n in range(1, 7)]
+ID_TYPES = ["001", "099", *(str(n) for n in (*range(111, 116), *range(117, 121), 122, 154, *range(411, 416)))]
 ENTERPRISE, BY_PLAN = "1", "1"
 USCC_ID, RESIDENT_ID = "001", "111"
 
@@ -106,6 +107,7 @@ def _counterpart() -> list[Expectation]:
     return [
         *present("INS-049", "counterpart_name"),
         *present("INS-049", "counterpart_id_type", "counterpart_code", when=somebody),
+        one_of("INS-049", "counterpart_id_type", ID_TYPES),
         expect(custom.ExpectUsccCheckToHold, "INS-049", "counterpart_code", column=own, row_condition=by_uscc),
         expect(custom.ExpectResidentIdToHold, "INS-049", "counterpart_code", column=own, row_condition=by_id),
     ]

@@ -189,6 +189,15 @@ INSPECTION_CASES = [
     _one("INS-038", "task_name", {"task_name": "长" * 501}, {"task_name": "长" * 500}),
     _one("INS-038", "counterpart_code", {"counterpart_id_type": "099", "counterpart_code": "X" * 21}),
     _one("INS-038", "address_operating", {"address_operating": "样例路\x07"}, {"remark": "第一行\n第二行"}),
+    _one("INS-038", "entered_by", {"entered_by": "　"}, {"entered_by": None}),
+    _one("INS-009", "inspector_certs", _pair("27010124001", " ")),
+    _one(
+        "INS-010",
+        "inspector_certs",
+        {"inspector_names": [None, "张某", "李某"], "inspector_certs": ["27010124001", "27010124002"]},
+    ),
+    _one("INS-018", "plan_id", without_code() | {"plan_id": " "}, without_code()),
+    _one("INS-022", "case_reason", {"case_reason": " "}),
     _one("INS-039", "check_form", {"check_form": None}),
     _one("INS-039", "check_type", {"check_type": "03"}),
     _one("INS-039", "check_mode", {"check_mode": "4"}, {"check_mode": None}),
@@ -209,6 +218,7 @@ INSPECTION_CASES = [
     Case("INS-048", _record("NO_ISSUE"), _record("NO_ACTIVITY", "PENDING"), "result", "WARN"),
     _one("INS-049", "counterpart_name", {"counterpart_name": None}),
     _one("INS-049", "counterpart_id_type", {"counterpart_id_type": None}),
+    _one("INS-049", "counterpart_id_type", {"counterpart_id_type": "116"}, {"counterpart_id_type": "117"}),
     _one("INS-049", "counterpart_code", {"counterpart_code": None}),
     _one("INS-049", "counterpart_code", {"counterpart_code": "91610124YY000001X3"}, {"counterpart_code": rows.SCHOOL}),
     _one(

@@ -119,8 +119,8 @@ def company(number: int) -> str:
 
 
 def of_company(number: int) -> dict[str, Any]:
-    """What an inspection says of that company."""
-    code = company(number)
+    """What an inspection says of that company, which is none of the listed ones."""
+    code = company(number + 1000)
     return {"uscc": code, "counterpart_code": code, "subject_name": f"周至县样例{number}号有限公司"}
 
 
