@@ -60,7 +60,11 @@ def lookup_form(text: str) -> str:
 
 def grade_form(text: str) -> str:
     """`lookup_form` of a grade: upper case, without a final 级/类/等 (standard 3.1)."""
-    return _GRADE_END.sub("", lookup_form(text).upper())
+    form = text
+    while True:  # what a removed word uncovers is looked at again, so that the form of a form is the form
+        before, form = form, _GRADE_END.sub("", lookup_form(form).upper())
+        if form == before:
+            return form
 
 
 def form_of(set_name: str) -> Callable[[str], str]:
