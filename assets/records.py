@@ -95,7 +95,7 @@ def record_assets(raw: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     @dg.asset(
         key=RETURNED,
         deps=[ACCEPTED],
-        description="退回情况：当日仍待部门更正的条目，按规则计数；逐条原因和改法见日报。",
+        description="退回清单：把当日仍待更正的记录按部门原表样写成工作簿，标出错格、原因和改法；条目按规则计数。",
         group_name=groups.RETURNED,
         kinds={"sql"},
         partitions_def=DAYS,
@@ -103,13 +103,16 @@ def record_assets(raw: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
     )
     @results.spoken
     def returned(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
+        from zz_pipeline.course import returned_lists
         from zz_pipeline.reports.returned import returned_by_rule
 
         steps = night.night(run_of(context))
         for day in days(context):
-            found = returned_by_rule(steps.ledger, day)
+            found, failed = returned_by_rule(steps.ledger, day), returned_lists(steps, [day])
             figures = {"退回条目": sum(found.values()), "按规则": dg.MetadataValue.json(found)}
-            context.add_asset_metadata(figures, partition_key=day.isoformat())
+            context.add_asset_metadata(
+                figures | {"没有写成的清单": "；".join(r.error for r in failed)}, partition_key=day.isoformat()
+            )
         yield dg.MaterializeResult()
 
     return [standard, verdicts, accepted, returned]
