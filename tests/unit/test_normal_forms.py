@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from zz_pipeline.standard.codes import grade_form, lookup_form
@@ -32,6 +33,7 @@ texts = st.text(st.one_of(st.characters(exclude_categories=("Cs",)), st.sampled_
 
 @pytest.mark.parametrize("name", FORMS)
 @given(text=texts)
+@hypothesis_settings(deadline=None)
 def test_a_form_of_a_form_is_the_form(name, text):
     once = FORMS[name](text)
 
@@ -45,6 +47,7 @@ def test_a_grade_is_its_letter_without_what_it_is_called(raw, form):
     assert grade_form(raw) == form
 
 
+@hypothesis_settings(deadline=None)
 @given(number=st.integers(0, 10**18 - 1), before=st.sampled_from(["", " ", "'", "　", "\ufeff"]))
 def test_cleaning_never_changes_a_digit(number, before):
     text = f"{number:018d}"

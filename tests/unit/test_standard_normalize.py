@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from zz_pipeline.standard.normalize import CHANGED, FOREIGN, clean_identifier, clean_name, clean_text, half_width
@@ -91,6 +92,7 @@ def test_half_width_touches_ascii_forms_only():
 
 @pytest.mark.parametrize("clean", [clean_name, clean_text, lambda v: clean_identifier(v)[0]])
 @given(text=texts)
+@hypothesis_settings(deadline=None)
 def test_cleaning_twice_is_cleaning_once(clean, text):
     once = clean(pa.array([text], type=pa.string()))
     assert clean(once).equals(once)
@@ -98,6 +100,7 @@ def test_cleaning_twice_is_cleaning_once(clean, text):
 
 
 @given(text=texts)
+@hypothesis_settings(deadline=None)
 def test_a_clean_identifier_has_no_warning_left(text):
     values, _ = clean_identifier([text])
     again, flags = clean_identifier(values)
