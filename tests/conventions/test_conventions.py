@@ -15,7 +15,9 @@ TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 
 
 def tracked() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     return [ROOT / name for name in listed if (ROOT / name).is_file()]
 
 
@@ -25,7 +27,16 @@ def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 
 def test_the_top_level_names_given_by_the_user_are_there():
-    given = ("pyproject.toml", "zz_pipeline", "assets", "schedules", "expectations", "mock_platforms", "tests", "workspace.yaml")
+    given = (
+        "pyproject.toml",
+        "zz_pipeline",
+        "assets",
+        "schedules",
+        "expectations",
+        "mock_platforms",
+        "tests",
+        "workspace.yaml",
+    )
     ours = ("config", "docs", "dagster.yaml", "Makefile", "README.md", "CHANGELOG.md", "requirements.lock", ".ci/run")
     missing = [name for name in (*given, *ours) if not (ROOT / name).exists()]
     assert not missing
@@ -50,7 +61,8 @@ def test_no_function_is_longer_than_sixty_lines():
         f"{p.relative_to(ROOT)}:{f.lineno} {f.name}"
         for p in MODULES
         for f in functions(p)
-        if (f.end_lineno or f.lineno) - f.lineno + 1 > 60 and not any(isinstance(n, ast.FunctionDef) for n in ast.walk(f) if n is not f)
+        if (f.end_lineno or f.lineno) - f.lineno + 1 > 60
+        and not any(isinstance(n, ast.FunctionDef) for n in ast.walk(f) if n is not f)
     ]
     assert not long
 
@@ -67,7 +79,12 @@ def test_an_asset_is_an_adapter_of_at_most_twenty_lines():
 
 
 def test_the_name_of_every_test_is_a_sentence():
-    short = [f"{p.name}:{f.name}" for p in TESTS for f in functions(p) if f.name.startswith("test_") and f.name.count("_") < 4]
+    short = [
+        f"{p.name}:{f.name}"
+        for p in TESTS
+        for f in functions(p)
+        if f.name.startswith("test_") and f.name.count("_") < 4
+    ]
     assert not short
 
 
@@ -114,12 +131,16 @@ def test_the_readme_names_every_command_and_every_make_target():
 
     commands = [c.name or c.callback.__name__ for c in app.registered_commands if c.callback]
     targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text("utf-8"), re.M)
-    missing = [f"zz {c}" for c in commands if f"zz {c}" not in readme] + [f"make {t}" for t in targets if f"make {t}" not in readme]
+    missing = [f"zz {c}" for c in commands if f"zz {c}" not in readme] + [
+        f"make {t}" for t in targets if f"make {t}" not in readme
+    ]
     assert not missing
 
 
 def test_the_packages_in_pyproject_are_the_rooms_of_the_house():
-    found = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]["find"]["include"]
+    found = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]["packages"]["find"][
+        "include"
+    ]
     assert {name.rstrip("*") for name in found} == set(ROOMS)
 
 
@@ -134,7 +155,9 @@ def test_importing_the_core_starts_neither_dagster_nor_great_expectations():
 
 
 def test_importing_the_definitions_loads_neither_great_expectations_nor_pandas():
-    code = "import sys, zz_pipeline.definitions; print([m for m in ('great_expectations', 'pandas') if m in sys.modules])"
+    code = (
+        "import sys, zz_pipeline.definitions; print([m for m in ('great_expectations', 'pandas') if m in sys.modules])"
+    )
     python = ROOT / ".venv" / "bin" / "python"
     result = subprocess.run([str(python), "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

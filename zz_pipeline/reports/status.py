@@ -52,7 +52,9 @@ def status(ledger: Ledger, settings: Settings) -> dict[str, Any]:
         returned = conn.scalar(select(func.count(func.distinct(quarantine.c.unit))).where(open_errors))
         disputes = conn.scalar(select(func.count()).select_from(conflict).where(conflict.c.decided_by == ""))
         off = conn.scalar(select(switch.c.value).where(switch.c.name == "stop"))
-    heads = [{"未整改退回记录": returned or 0, "待裁定冲突": disputes or 0, "总开关": "已停发" if off == "on" else "正常"}]
+    heads = [
+        {"未整改退回记录": returned or 0, "待裁定冲突": disputes or 0, "总开关": "已停发" if off == "on" else "正常"}
+    ]
     return {"概况": heads, "各平台": waiting, "停用的通道": stopped, "最近读取": last}
 
 
