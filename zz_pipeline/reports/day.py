@@ -6,6 +6,7 @@ Belongs here: gathering the day's figures and writing both files. Must not: look
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -13,41 +14,24 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.schema import difference, outbox, reconciliation
-from zz_pipeline.reports.balance import COLUMNS
+from zz_pipeline.reports import words
+from zz_pipeline.reports.balance import Balance
 from zz_pipeline.reports.returned import entries
+from zz_pipeline.standard.tables import TABLES, Kind
 
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
 
-LABELS = {
-    "confirmed": "已确认",
-    "rejected": "平台拒收",
-    "held": "暂缓",
-    "blocked": "不予公示",
-    "not_applicable": "不适用",
-    "cancelled": "已取消",
-    "pending": "待办",
-    "unknown": "结果不明",
-}
-STATES = {
-    "HELD": "暂缓",
-    "BLOCKED": "不予公示",
-    "REJECTED": "平台拒收",
-    "UNKNOWN": "结果不明",
-    "CONFLICT": "内容冲突，待裁定",
-    "DEAD": "多次失败，待人处理",
-    "READY": "待发送",
-    "INFLIGHT": "发送中",
-    "ACCEPTED": "待回执",
-}
-INTAKE = {"OK": "已读", "EMPTY": "无新数据", "NONE": "零报送", "FAILED": "读取失败", "RUNNING": "中断"}
-KINDS = {"inspection": "检查结果", "rating": "信用评价", "repair": "信用修复"}
-# What a person should see first: the states that wait for one, then those that wait for a platform.
-ATTENTION = ("CONFLICT", "DEAD", "UNKNOWN", "REJECTED", "HELD", "READY", "ACCEPTED", "INFLIGHT", "BLOCKED")
+# What a person should see first: the states that wait for one, then those that the next run goes on with.
+PERSON = ("CONFLICT", "DEAD", "REJECTED", "HELD")
+NEXT_RUN = ("UNKNOWN", "READY", "ACCEPTED", "INFLIGHT")
+OPEN = (*PERSON, *NEXT_RUN)
+SHOWN_KEYS = 20
+SHOWN_DIFFERENCES = 500
 
 
 def write_day_report(night: Night, day: date) -> Path:
@@ -64,117 +48,170 @@ def write_day_report(night: Night, day: date) -> Path:
 def day_figures(night: Night, day: date) -> dict[str, Any]:
     """Everything the day report shows, as plain values."""
     found = night.balance(day)
-    names = {k: d.short for k, d in night.settings.departments.items()} | {"credit": "信用信息共享平台"}
-    labels = {n: s.label for n, s in night.settings.platforms.items()}
+    settings = night.settings
+    names = {k: d.short for k, d in settings.departments.items()} | {"credit": settings.credit.label}
+    labels = {n: s.label for n, s in settings.platforms.items()}
     with night.ledger.read() as conn:
-        waiting = _waiting(conn, day, names, labels)
-        differences = _differences(conn, day, labels)
+        checked = _reconciliations(conn, day)
+        rows = {
+            "platforms": [_platform(p, labels, checked.get(p.platform)) for p in found.platforms],
+            "waiting": _groups(conn, day, OPEN, names, labels),
+            "barred": _groups(conn, day, ("BLOCKED",), names, labels),
+            "earlier": _earlier(conn, day, labels),
+            "differences": _differences(conn, [c["id"] for c in checked.values()], labels),
+        }
         chain = audit.verify(conn)
-    departments = [
-        {
-            **d,
-            "name": names.get(d["dept"], d["dept"]),
-            "kind_label": KINDS[d["kind"]],
-            "state_label": INTAKE[d["state"]],
-        }
-        for d in found.as_dict()["departments"]
-    ]
-    returned = [{**e, "name": names.get(e["dept"], e["dept"])} for e in entries(night.ledger, day)]
-    platforms = [
-        {
-            "name": p.platform,
-            "label": labels[p.platform],
-            "accepted": p.accepted,
-            "states": p.states,
-            "balanced": p.balanced,
-        }
-        for p in found.platforms
-    ]
+    listed = [_entry(e, names) for e in entries(night.ledger, day)]
     return {
-        "county": night.settings.county.name,
-        "office": night.settings.county.office,
+        "county": settings.county.name,
+        "office": settings.county.office,
         "day": day.isoformat(),
         "made_at": night.now().strftime("%Y-%m-%d %H:%M:%S"),
-        "balanced": found.balanced,
-        "complete": found.complete,
-        "gaps": found.missing,
-        "totals": found.totals(),
-        "columns": {c: LABELS[c] for c in COLUMNS},
-        "platforms": platforms,
-        "departments": departments,
-        "reasons": _reasons(returned),
-        "returned": returned,
-        "waiting": waiting,
-        "differences": differences,
+        **_verdict(found),
+        "columns": dict(words.COLUMNS),
+        **rows,
+        "departments": _departments(found, names),
+        "reasons": _reasons(e for e in listed if e["severity"] == "ERROR"),
+        "reminders": _reasons(e for e in listed if e["severity"] != "ERROR"),
+        "returned": listed,
         "audit": {"events": chain.events, "head": chain.head, "whole": chain.broken_at is None},
     }
 
 
-def _waiting(conn: Connection, day: date, names: dict[str, str], labels: dict[str, str]) -> list[dict[str, Any]]:
-    """Rows of the day that are not where they should end, grouped by platform, state and reason with some keys."""
-    where = (outbox.c.day == day.isoformat()) & outbox.c.state.in_(ATTENTION)
+def _verdict(found: Balance) -> dict[str, Any]:
+    return {
+        "balanced": found.balanced,
+        "complete": found.complete,
+        "gaps": found.missing,
+        "totals": found.totals(),
+    }
+
+
+def _platform(found: Any, labels: dict[str, str], checked: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "name": found.platform,
+        "label": labels.get(found.platform, found.platform),
+        "accepted": found.accepted,
+        "states": found.states,
+        "balanced": found.balanced,
+        "reconciled": checked["label"] if checked else "还没有核对",
+        "agrees": checked is not None and checked["state"] == "OK",
+    }
+
+
+def _departments(found: Balance, names: dict[str, str]) -> list[dict[str, Any]]:
+    """One row a source and kind; what is wrong first, then as the departments are configured."""
+    rows = [
+        {
+            **row,
+            "name": names.get(row["dept"], row["dept"]),
+            "kind_label": words.KINDS[row["kind"]],
+            "state_label": "有文件没读到" if row["refused"] else words.INTAKE[row["state"]],
+            "wrong": row["state"] in ("FAILED", "RUNNING") or not row["balanced"] or bool(row["refused"]),
+            "notes": [text for text in (row["error"], *row["refused"]) if text],
+        }
+        for row in found.as_dict()["departments"]
+    ]
+    place = {key: n for n, key in enumerate(names)}
+    return sorted(rows, key=lambda r: (not r["wrong"], place.get(r["dept"], len(place))))
+
+
+def _groups(
+    conn: Connection, day: date, states: Sequence[str], names: dict[str, str], labels: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Rows of the day in these states by platform, state and reason, with some keys; in the order of the states."""
+    where = (outbox.c.day == day.isoformat()) & outbox.c.state.in_(states)
+    names_of = ("platform", "state", "reason", "rule", "dept", "record_key", "due")  # not the frozen wire
+    query = select(*(outbox.c[n] for n in names_of)).where(where).order_by(outbox.c.record_key, outbox.c.version)
+    groups: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for row in conn.execute(query):
+        start = {
+            "platform": labels.get(row.platform, row.platform),
+            "state": words.STATES[row.state],
+            "next": words.NEXT[row.state],
+            "code": row.state,
+            "person": row.state in PERSON,
+            "reason": row.reason,
+            "rule": row.rule,
+            "basis": words.basis(row.rule),
+            "count": 0,
+            "departments": {},
+            "keys": [],
+            "due": None,
+        }
+        group = groups.setdefault((row.platform, row.state, row.reason), start)
+        group["count"] += 1
+        _add(group["departments"], names.get(row.dept, row.dept))
+        group["due"] = min(filter(None, (group["due"], row.due)), default=None)
+        if len(group["keys"]) < SHOWN_KEYS:
+            group["keys"].append(row.record_key)
+    return sorted(groups.values(), key=lambda g: (states.index(g["code"]), -g["count"], g["platform"]))
+
+
+def _earlier(conn: Connection, day: date, labels: dict[str, str]) -> list[dict[str, Any]]:
+    """What of earlier days is still open, by platform and state."""
+    where = (outbox.c.day < day.isoformat()) & outbox.c.state.in_(OPEN)
     columns = (
         outbox.c.platform,
         outbox.c.state,
-        outbox.c.reason,
-        outbox.c.rule,
-        outbox.c.dept,
-        outbox.c.record_key,
-        outbox.c.due,
+        func.count().label("n"),
+        func.min(outbox.c.day),
+        func.min(outbox.c.due),
     )
-    groups: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for row in conn.execute(select(*columns).where(where).order_by(outbox.c.record_key)):
-        group = groups.setdefault(
-            (row.platform, row.state, row.reason),
-            {
-                "platform": labels.get(row.platform, row.platform),
-                "state": STATES[row.state],
-                "code": row.state,
-                "reason": row.reason,
-                "rule": row.rule,
-                "count": 0,
-                "departments": {},
-                "keys": [],
-                "due": None,
-            },
-        )
-        group["count"] += 1
-        group["departments"][names[row.dept]] = group["departments"].get(names[row.dept], 0) + 1
-        group["due"] = min(filter(None, (group["due"], row.due)), default=None)
-        if len(group["keys"]) < 20:
-            group["keys"].append(row.record_key)
-    return sorted(groups.values(), key=lambda g: (ATTENTION.index(g["code"]), -g["count"]))
+    query = select(*columns).where(where).group_by(outbox.c.platform, outbox.c.state)
+    rows = [
+        {"platform": labels.get(p, p), "state": words.STATES[s], "next": words.NEXT[s], "code": s, "count": n}
+        | {"since": first, "due": due, "person": s in PERSON}
+        for p, s, n, first, due in conn.execute(query).tuples()
+    ]
+    return sorted(rows, key=lambda r: (OPEN.index(r["code"]), r["platform"]))
 
 
-def _differences(conn: Connection, day: date, labels: dict[str, str]) -> list[dict[str, Any]]:
-    newest: dict[str, int] = {}
-    runs = select(reconciliation.c.platform, reconciliation.c.id).where(reconciliation.c.day == day.isoformat())
-    for row in conn.execute(runs.order_by(reconciliation.c.id)):
-        newest[row.platform] = row.id
-    query = (
-        select(difference).where(difference.c.reconciliation_id.in_(list(newest.values()))).order_by(difference.c.id)
-    )
-    keep = ("type", "remote_key", "action")
+def _reconciliations(conn: Connection, day: date) -> dict[str, dict[str, Any]]:
+    """Platform → its newest reconciliation of the day."""
+    query = select(reconciliation).where(reconciliation.c.day == day.isoformat()).order_by(reconciliation.c.id)
+    return {
+        row.platform: {"id": row.id, "state": row.state, "label": words.RECONCILED.get(row.state, row.state)}
+        for row in conn.execute(query)
+    }
+
+
+def _differences(conn: Connection, runs: list[int], labels: dict[str, str]) -> list[dict[str, Any]]:
+    query = select(difference).where(difference.c.reconciliation_id.in_(runs)).order_by(difference.c.id)
     return [
-        {"platform": labels.get(r["platform"], r["platform"]), **{k: r[k] for k in keep}}
-        for r in conn.execute(query.limit(2000)).mappings()
+        {
+            "platform": labels.get(row.platform, row.platform),
+            "type": words.DIFFERENCES.get(row.type, row.type),
+            "key": row.remote_key,
+            "action": row.action,
+        }
+        for row in conn.execute(query.limit(SHOWN_DIFFERENCES))
     ]
 
 
-def _reasons(returned: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    groups: dict[tuple[str, str], dict[str, Any]] = {}
-    for entry in returned:
-        start = {
-            "rule": entry["rule"],
-            "severity": entry["severity"],
-            "message": entry["message"],
-            "count": 0,
-            "departments": {},
-        }
-        group = groups.setdefault((entry["severity"], entry["rule"]), start)
+def _entry(entry: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    """An entry of the 退回清单 as people read it; its value was masked when it was stored."""
+    keep = ("dept", "kind", "unit", "source_file", "source_row", "rule", "severity", "field", "value", "message")
+    labels = {f.name: f.label for f in TABLES[Kind(entry["kind"])].fields}
+    name = names.get(entry["dept"], entry["dept"])
+    file = entry["source_file"] if entry["kind"] == Kind.INSPECTION else name  # the credit platform hands over no files
+    shown = {"name": name, "field_label": labels.get(entry["field"], entry["field"])}
+    return {k: entry[k] for k in keep} | shown | {"source": f"{file} 第 {entry['source_row']} 行"}
+
+
+def _reasons(listed: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries by rule, the most frequent first, with one message as an example."""
+    groups: dict[str, dict[str, Any]] = {}
+    for entry in listed:
+        start = {"rule": entry["rule"], "message": entry["message"], "count": 0, "departments": {}}
+        group = groups.setdefault(entry["rule"], start)
         group["count"] += 1
-        group["departments"][entry["name"]] = group["departments"].get(entry["name"], 0) + 1
-    return sorted(groups.values(), key=lambda g: (g["severity"], -g["count"], g["rule"]))
+        _add(group["departments"], entry["name"])
+    return sorted(groups.values(), key=lambda g: (-g["count"], g["rule"]))
+
+
+def _add(counts: dict[str, int], name: str) -> None:
+    counts[name] = counts.get(name, 0) + 1
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -186,5 +223,7 @@ def _write(path: Path, data: bytes) -> None:
 @cache
 def _template() -> jinja2.Template:
     loader = jinja2.PackageLoader("zz_pipeline.reports", "templates")
-    env = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    env = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return env.get_template("day.html")

@@ -67,3 +67,10 @@ DIFFERENCES: Mapping[str, str] = {
     "recovered": "查明已到",
 }
 COUNTED: Mapping[str, str] = {"ours": "本库应有", "theirs": "平台实有", **DIFFERENCES}
+
+
+def basis(rule: str) -> str:
+    """What a decision rests on, as people read it; empty for a platform's code or a note of ours."""
+    if rule.startswith("standard "):
+        return f"县数据标准 {rule.removeprefix('standard ')}"
+    return rule if any("\u4e00" <= c <= "\u9fff" for c in rule) else ""
