@@ -27,6 +27,7 @@ def check(count: int, bad: float) -> dict[str, Any]:
     common: dict[str, Any] = {"lists": rows.lists(), "department": rows.DEPARTMENT, "day": rows.DAY, "now": rows.NOW}
     found = load_plug("measure")(table, regions=frozenset({"610124"}), history=history, **common)
     wall, reference = found.pop("wall_s"), found.pop("reference_s")
+    cpu, reference_cpu = found.pop("cpu_s"), found.pop("reference_cpu_s")
     return {
         "rows": count,
         "bad": bad,
@@ -34,6 +35,9 @@ def check(count: int, bad: float) -> dict[str, Any]:
         "reference_s": round(reference, 2),
         "ratio": round(wall / reference, 3),
         "rows_per_s": round(count / wall),
+        "cpu_s": round(cpu, 2),
+        "reference_cpu_s": round(reference_cpu, 2),
+        "cpu_ratio": round(cpu / reference_cpu, 3),
         "peak_rss_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / _KIB),
         "table_mib": round(table.nbytes / 2**20),
         **found,
