@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-_MOST = 50
+_MOST, _RECENT = 50, 8
 
 
 @cache
@@ -37,4 +37,15 @@ def render(words: str, published: Sequence[tuple[str, dict[str, Any]]]) -> str:
         most=_MOST,
         inspections=sum(kind == "inspection" for kind, _ in published),
         subjects=len({r["UniCode"] for _, r in published}),
+        recent=_recent(published),
     )
+
+
+def _recent(published: Sequence[tuple[str, dict[str, Any]]]) -> list[dict[str, str]]:
+    """The companies of the newest records, each once."""
+    names: dict[str, str] = {}
+    for _, record in published:
+        names.setdefault(record["UniCode"], record["EntName"])
+        if len(names) == _RECENT:
+            break
+    return [{"code": code, "name": name} for code, name in names.items()]
