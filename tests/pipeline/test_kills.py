@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -21,8 +22,11 @@ from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.schema import batch, outbox
 
 SEED = 20261120
-CHAINS, KILLS, KILLS_ON_POSTGRES = 5, 6, 4
-SCALE = 0.1
+CHAINS, KILLS, KILLS_ON_POSTGRES = 5, 6, 3
+SCALE = 0.3
+# One department for each kind of source, the credit lead among them; the others report nothing. A night of all costs
+# twice as much, and thirty nights are killed here.
+REPORTING = ("SCJG", "HBJ", "SPJ", "SFJ", "MZJ", "JTJ", "KGJ", "GAJ")
 BEIJING = timezone(timedelta(hours=8))
 # A request that was under way at the kill may be logged a little later; the next run needs longer than this to send.
 UNDER_WAY = 1.0
@@ -63,6 +67,7 @@ def rig(tmp_path_factory):
             folder = tmp_path_factory.mktemp(f"county{n}")
             town = stack.enter_context(harness.town(folder, seed=100 + n, scale=SCALE, env=env))
             town.county.apply(town.county.days[-1])
+            silence(town)
             return town
 
         counts = [KILLS] * CHAINS
@@ -74,6 +79,22 @@ def rig(tmp_path_factory):
         chains = [Chain(*pair) for pair in zip(towns, moments(counts), strict=True)]
         told = killed({"rehearsal": order(stage(90)), "measure": order(stage(91)), "at_once": 2}, chains)
         yield told["seconds"], chains
+
+
+def silence(town):
+    """Only the departments of REPORTING report and have credentials."""
+    for path in (town.config / "departments").glob("*.toml"):
+        if path.stem not in REPORTING:
+            path.write_text(re.sub(r'(?m)^kind = "\w+"', 'kind = "none"', path.read_text("utf-8")), "utf-8")
+    secrets = town.home / "secrets.toml"
+    sections = re.split(r"(?m)^(?=\[)", secrets.read_text("utf-8"))
+    secrets.write_text("".join(s for s in sections if s[: s.find("]")].rpartition(".")[2] in REPORTING), "utf-8")
+
+
+def expected(town):
+    """The manifest's expectation after the night, of the departments that report."""
+    state = town.manifest()["expected"][town.county.days[-1].isoformat()]
+    return {p: {k: e for k, e in held.items() if e["department"] in REPORTING} for p, held in state.items()}
 
 
 def moments(counts):
@@ -122,9 +143,9 @@ def last_step(run):
 def test_the_platforms_hold_what_they_would_hold_without_a_kill(rig):
     _, chains = rig
     for chain in chains:
-        town = chain.town
-        expected = town.manifest()["expected"][town.county.days[-1].isoformat()]
-        assert harness.compare(town.mocks, expected) == []
+        wanted = expected(chain.town)
+        assert all(len(held) > 20 for held in wanted.values())
+        assert harness.compare(chain.town.mocks, wanted) == []
 
 
 def test_no_platform_stored_a_record_twice(rig):
@@ -183,7 +204,7 @@ def test_every_row_has_ended_and_none_waits_for_a_person_because_of_a_kill(rig):
     for chain in chains:
         with chain.town.opened() as night, night.ledger.read() as conn:
             states = Counter(conn.scalars(select(outbox.c.state)))
-        assert states["CONFIRMED"] > 100
+        assert states["CONFIRMED"] > 60
         assert {
             state: states[state] for state in (*OPEN, *FOR_PEOPLE, "REJECTED") if states[state] and state != "HELD"
         } == {}
