@@ -84,6 +84,20 @@ def test_a_refused_file_stands_alone_and_the_others_go_on(tmp_path):
     assert "重交" in problem
 
 
+def test_a_file_whose_name_is_not_as_agreed_is_kept_and_named_instead_of_overlooked(tmp_path):
+    config = settings(tmp_path)
+    hand_in(tmp_path, "甲.xlsx", workbook([list(HEADINGS), row("1")]))
+    hand_in(tmp_path, "甲.xls", b"an older workbook")
+    hand_in(tmp_path, "Thumbs.db", b"Explorer")
+    named = BOOKS.model_copy(update={"source": BOOKS.source.model_copy(update={"pattern": "*.xlsx"})})
+    raw = read_source(named, config, WINDOW)
+    assert raw.table["编号"].to_pylist() == ["1"]
+    (stranger,) = [f for f in raw.files if f.state == "REFUSED"]
+    assert stranger.name == "甲.xls"
+    assert "约定" in stranger.problem
+    assert (tmp_path / stranger.archived).read_bytes() == b"an older workbook"
+
+
 def test_files_of_later_days_known_files_and_unfinished_copies_are_left_alone(tmp_path):
     config = settings(tmp_path)
     yesterday, today, tomorrow = (f"{DAY + timedelta(days=n):%Y%m%d}" for n in (-1, 0, 1))

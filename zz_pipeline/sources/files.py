@@ -27,6 +27,7 @@ from zz_pipeline.standard.canonical import sm3_hex
 BYTES = 256 * 1024 * 1024
 # What spreadsheets and copy programs leave beside the real file while it is open or on its way.
 UNFINISHED = re.compile(r"^(~\$|\.|~)|\.(tmp|part|crdownload|swp)$", re.I)
+SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})  # Explorer puts them into every shared folder
 _READERS: dict[str, Callable[[Department, str, bytes], Found]] = {"workbook": read_workbook, "csv": read_csv}
 
 
@@ -64,7 +65,31 @@ def read_files(dept: Department, settings: Settings, window: Window, known: froz
         if digest not in seen and not is_returned(content):  # a 退回清单 that comes back is read apart
             seen.add(digest)
             _take(dept, settings, window, path.name, content, inbox)
+    _strangers(dept, settings, window, inbox)
     return inbox
+
+
+def _strangers(dept: Department, settings: Settings, window: Window, inbox: Inbox) -> None:
+    """A file whose name is not as agreed is kept and named, never overlooked."""
+    folder = folder_of(dept, settings)
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if not path.is_file() or path.match(dept.source.pattern) or UNFINISHED.search(path.name):
+            continue
+        if path.name.lower() in SYSTEM_FILES:
+            continue
+        refusal = SourceRefused(
+            f"文件名不是约定的样子（{dept.source.pattern}），不能确定是什么表。请改成约定的名字后重新放入，不用的请移走。"
+        )
+        try:
+            content = whole_content(path)
+        except SourceRefused as unreadable:
+            inbox.files.append(refused(path.name, "", unreadable))
+            continue
+        if not is_returned(content):
+            digest, kept = keep_bytes(settings.home, dept.key, window.day, path.name, content)
+            inbox.files.append(refused(path.name, digest, refusal, kept))
 
 
 def read_content(dept: Department, name: str, content: bytes) -> Found:
