@@ -4,12 +4,12 @@ Belongs here: forking, killing, noting when and where each kill struck. Must not
 
 Run as a program of its own, because a process with threads must not fork: a plan as JSON on stdin, what happened as
 JSON on stdout. A night's imports and its first check cost more than the rest of the night, so the parent rehearses
-one whole night and every child starts warm.
+the taking in and every child starts warm.
 
-plan: {"rehearsal": town, "measure": town, "chains": [{"town": town, "moments": [0…1, …]}], "at_once": n}
-town: {"env": environment of a command, "day": ISO date}
-out: {"seconds": of a whole night, "tasks": native threads at the forks, "chains": [{"runs": [{"start", "end", "pid",
-     "killed", "struck": the signal that ended it or 0, "code": exit code, "steps": the steps it had finished}]}]}
+plan: {"measure": town, "chains": [{"town": town, "moments": [[part, 0…1], …]}], "at_once": n}
+town: {"env": environment of a command, "day": ISO date}; part: "night" or "sending" (what comes after the taking in)
+out: {"seconds": {part: of an undisturbed night}, "chains": [{"runs": [{"start", "end", "struck": the signal that ended
+     it or 0, "code": exit code or -1, "steps": the steps it had finished}]}]}
 """
 
 from __future__ import annotations
@@ -23,32 +23,35 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
 from tqdm import tqdm
 
-from zz_pipeline.course import whole_night
+from zz_pipeline.course import take_in, whole_night
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.night import Night
 from zz_pipeline.settings import load_settings
 
 TOO_LONG = 180.0  # seconds after which a night counts as hanging
 EARLY = 0.6  # a night that ended before its moment is tried again at this share of the time
+TAKEN_IN = "检查入库"
+Moment = tuple[str, float]  # part of the night, seconds after its beginning
 
 
 @dataclass
 class Run:
-    """One child: a night that is killed after `after` seconds, or left alone."""
+    """One child: a night that is killed at a moment, or left alone."""
 
     town: dict[str, Any]
-    after: float | None
+    moment: Moment | None = None
     pid: int = 0
     pipe: int = -1
     start: float = 0.0
+    sending: float | None = None  # when the taking in had ended
     end: float = 0.0
-    killed: bool = False
     struck: int = 0
     code: int = -1
     steps: list[str] = field(default_factory=list)
@@ -64,51 +67,68 @@ class Run:
 
     def ended(self) -> bool:
         """Kill it if its moment has come; True once it is gone."""
-        late = time.time() - self.start > (TOO_LONG if self.after is None else self.after)
-        if late and not self.killed:
+        self._listen()
+        late = self._late()
+        if late:
             os.kill(self.pid, signal.SIGKILL)
-            self.killed = True
-        pid, status = os.waitpid(self.pid, 0 if self.killed else os.WNOHANG)
+        pid, status = os.waitpid(self.pid, 0 if late else os.WNOHANG)
         if not pid:
             return False
+        self._listen()
+        os.close(self.pipe)
         self.end = time.time()
         self.struck = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         self.code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1
-        self.steps = [line for line in _drain(self.pipe).split("\n") if line]
         return True
+
+    def _late(self) -> bool:
+        if self.moment is None:
+            return time.time() - self.start > TOO_LONG
+        part, seconds = self.moment
+        since = self.start if part == "night" else self.sending
+        return since is not None and time.time() - since > seconds
+
+    def _listen(self) -> None:
+        while select.select([self.pipe], [], [], 0)[0] and (said := os.read(self.pipe, 65536)):
+            self.steps += said.decode().split("\n")[:-1]
+        if self.sending is None and any(s.startswith(TAKEN_IN) and s.endswith("3/3") for s in self.steps):
+            self.sending = time.time()
+
+    def lasted(self, part: str) -> float:
+        return self.end - (self.start if part == "night" else self.sending or self.start)
 
 
 def main() -> None:
     plan = json.load(sys.stdin)
     tqdm.monitor_interval = 0  # GX's hidden progress bars would start a thread
-    _night(plan["rehearsal"], lambda *_: None)
+    with _opened(plan["measure"]) as night:
+        take_in(night, _day(plan["measure"]), lambda *_: None)
     if threading.active_count() != 1:
         raise RuntimeError(f"{threading.active_count()} threads are alive: a fork would copy their locks")
     seconds = _measured(plan["measure"])
     chains = [_chain(chain, seconds) for chain in plan["chains"]]
-    told = {"seconds": seconds, "tasks": len(os.listdir("/proc/self/task")), "chains": _work(chains, plan["at_once"])}
-    print(json.dumps(told))
+    print(json.dumps({"seconds": seconds, "chains": _work(chains, plan["at_once"])}))
 
 
-def _measured(town: dict[str, Any]) -> float:
-    run = Run(town, None)
+def _measured(town: dict[str, Any]) -> dict[str, float]:
+    run = Run(town)
     _work([iter([run])], 1)
     if run.code != 0:
         raise RuntimeError(f"the undisturbed night ended with {run.code} (signal {run.struck})")
-    return run.end - run.start
+    return {part: run.lasted(part) for part in ("night", "sending")}
 
 
-def _chain(chain: dict[str, Any], seconds: float) -> Iterator[Run]:
+def _chain(chain: dict[str, Any], seconds: dict[str, float]) -> Iterator[Run]:
     """Nights that are killed one after the other, then one that finishes."""
-    for moment in chain["moments"]:
-        after = moment * seconds
+    for part, share in chain["moments"]:
+        after = share * seconds[part]
         while True:
-            run = Run(chain["town"], after)
+            run = Run(chain["town"], (part, after))
             yield run
             if run.struck == signal.SIGKILL:
                 break
-            after = min(after, run.end - run.start) * EARLY
-    yield Run(chain["town"], None)
+            after = min(after, run.lasted(part)) * EARLY
+    yield Run(chain["town"])
 
 
 def _work(chains: list[Iterator[Run]], at_once: int) -> list[dict[str, Any]]:
@@ -138,16 +158,8 @@ def _next(n: int, chains: list[Iterator[Run]], live: dict[int, Run], told: list[
 
 
 def _plain(run: Run) -> dict[str, Any]:
-    kept = ("start", "end", "pid", "killed", "struck", "code", "steps")
+    kept = ("start", "end", "struck", "code", "steps")
     return {name: value for name, value in asdict(run).items() if name in kept}
-
-
-def _drain(pipe: int) -> str:
-    said = b""
-    while select.select([pipe], [], [], 0)[0] and (more := os.read(pipe, 65536)):
-        said += more
-    os.close(pipe)
-    return said.decode()
 
 
 def _child(town: dict[str, Any], pipe: int) -> None:
@@ -162,18 +174,27 @@ def _child(town: dict[str, Any], pipe: int) -> None:
 
 def _night(town: dict[str, Any], progress: Any) -> int:
     """0 if the night balanced, was complete and agrees with the platforms."""
+    with _opened(town) as night:
+        result = whole_night(night, _day(town), progress)
+    agreed = all(r.state == "OK" for r in result.reconciled.values())
+    found = result.balanced_or_fail()
+    return 0 if found.balanced and found.complete and agreed else 3
+
+
+@contextmanager
+def _opened(town: dict[str, Any]) -> Iterator[Night]:
     env = town["env"]
     settings = load_settings(env["ZZ_CONFIG"], env["ZZ_HOME"], env)
     ledger = Ledger(settings.ledger_url)
     try:
         ledger.migrate()
-        night = Night(settings, ledger, f"rig-{os.getpid()}")
-        result = whole_night(night, date.fromisoformat(town["day"]), progress)
+        yield Night(settings, ledger, f"rig-{os.getpid()}")
     finally:
         ledger.close()
-    agreed = all(r.state == "OK" for r in result.reconciled.values())
-    found = result.balanced_or_fail()
-    return 0 if found.balanced and found.complete and agreed else 3
+
+
+def _day(town: dict[str, Any]) -> date:
+    return date.fromisoformat(town["day"])
 
 
 if __name__ == "__main__":
