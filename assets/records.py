@@ -97,7 +97,8 @@ def record_assets(raw: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         deps=[ACCEPTED],
         description="退回清单：把当日仍待更正的记录按部门原表样写成工作簿，标出错格、原因和改法；条目按规则计数。",
         group_name=groups.RETURNED,
-        kinds={"sql"},
+        kinds={"excel"},
+        check_specs=[_check("lists_written", RETURNED, "每个部门的退回清单都已写成工作簿。")],
         partitions_def=DAYS,
         backfill_policy=MANY_DAYS,
     )
@@ -107,13 +108,14 @@ def record_assets(raw: Sequence[dg.AssetKey]) -> list[dg.AssetsDefinition]:
         from zz_pipeline.reports.returned import returned_by_rule
 
         steps = night.night(run_of(context))
+        failed = []
         for day in days(context):
-            found, failed = returned_by_rule(steps.ledger, day), returned_lists(steps, [day])
+            found = returned_by_rule(steps.ledger, day)
             figures = {"退回条目": sum(found.values()), "按规则": dg.MetadataValue.json(found)}
-            context.add_asset_metadata(
-                figures | {"没有写成的清单": "；".join(r.error for r in failed)}, partition_key=day.isoformat()
-            )
-        yield dg.MaterializeResult()
+            context.add_asset_metadata(figures, partition_key=day.isoformat())
+            failed += [r.error for r in returned_lists(steps, [day])]
+        written = results.check("lists_written", not failed, "；".join(failed) or "全部写成。", warn=True)
+        yield dg.MaterializeResult(check_results=[written])
 
     return [standard, verdicts, accepted, returned]
 

@@ -168,7 +168,7 @@ def test_every_declared_check_of_a_good_night_is_recorded_and_passes(site, first
     found = checks(first_night)
     assert found.keys() == declared
     assert {name: said for name, (passed, _, said) in found.items() if not passed} == {}
-    assert len(declared) == 42
+    assert len(declared) == 43
 
 
 def test_a_good_nights_event_log_is_kept_under_its_partition(site, first_night):
