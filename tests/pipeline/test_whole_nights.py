@@ -5,10 +5,16 @@ import pytest
 from tests.pipeline import harness
 from zz_pipeline.ledger import audit
 
-SEEDS = (1, 2, 3, 5, 8)
+# Two seeds in `make test`, all five in `make test-long`: each costs three whole nights.
+QUICK, LONG = (1, 3), (2, 5, 8)
+GROUP = {seed: pytest.mark.xdist_group(f"whole_nights_{seed}") for seed in (*QUICK, *LONG)}
+SEEDS = (
+    *(pytest.param(seed, marks=GROUP[seed]) for seed in QUICK),
+    *(pytest.param(seed, marks=(GROUP[seed], pytest.mark.long)) for seed in LONG),
+)
 
 
-@pytest.fixture(scope="module", params=SEEDS, ids=[f"seed{s}" for s in SEEDS])
+@pytest.fixture(scope="module", params=SEEDS, ids="seed{}".format)
 def three_nights(request, tmp_path_factory):
     """Three nights in order; after each, the differences to the manifest."""
     with harness.town(tmp_path_factory.mktemp("town"), seed=request.param, days=3, scale=0.5) as town:
