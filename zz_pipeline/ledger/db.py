@@ -81,9 +81,13 @@ def _make_folder(folder: Path) -> None:
 
 def _engine(url: str, sqlite: bool) -> Engine:
     if not sqlite:
-        return create_engine(url, pool_pre_ping=True, pool_size=8, max_overflow=8)
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True, pool_size=8, max_overflow=8)
     engine = create_engine(
-        url, connect_args={"timeout": 60.0, "check_same_thread": False}, pool_size=8, max_overflow=16
+        url,
+        hide_parameters=True,  # a driver's message must not quote a record
+        connect_args={"timeout": 60.0, "check_same_thread": False},
+        pool_size=8,
+        max_overflow=16,
     )
     event.listen(engine, "connect", _pragmas)
     event.listen(engine, "begin", _begin)
