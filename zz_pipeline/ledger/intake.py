@@ -6,11 +6,12 @@ Belongs here: intake rows, watermarks, processed files. Must not: reading source
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import intake, source_file, watermark
@@ -92,8 +93,15 @@ def fail(ledger: Ledger, intake_id: int, error: str, now: float, files: tuple[Fi
 
 
 def close(conn: Connection, intake_id: int, state: str, now: float, **values: Any) -> None:
-    """Set the outcome of an intake in the caller's transaction."""
-    conn.execute(update(intake).where(intake.c.id == intake_id).values(state=state, finished_at=now, **values))
+    """Set the outcome of an intake in the caller's transaction.
+
+    It ends after every reading of the same partition that has ended: a clock is read before a lock is waited for.
+    """
+    other, mine = intake.alias(), intake.c.id == intake_id
+    same = [other.c[name] == intake.c[name] for name in ("day", "dept", "kind")]
+    last = conn.scalar(select(func.max(other.c.finished_at)).select_from(intake).join(other, and_(*same)).where(mine))
+    end = now if last is None else max(now, math.nextafter(last, math.inf))
+    conn.execute(update(intake).where(mine).values(state=state, finished_at=end, **values))
 
 
 def remember_files(conn: Connection, dept: str, day: date, files: tuple[FileNote, ...], now: float) -> None:

@@ -18,8 +18,8 @@ from zz_pipeline.ledger.accept import Accepted, unpublished
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import content
 from zz_pipeline.ledger.quarantine import Entry, reopen, settle
-from zz_pipeline.ledger.schema import record_version, suppression
-from zz_pipeline.ledger.versions import Change, Decide, Source, Target, heads_of, serialize, write_versions
+from zz_pipeline.ledger.schema import record_head, record_version, suppression
+from zz_pipeline.ledger.versions import Change, Decide, Source, Target, chunks, heads_of, serialize, write_versions
 
 TARGETS = {"INSPECTION": "inspection", "RATING": "rating"}
 REASON = "信用修复"
@@ -40,6 +40,8 @@ def apply(
     done = same = before = 0
     kept = list(entries)
     with ledger.begin() as conn:
+        for owner in _owners(conn, source, notices):
+            serialize(conn, owner)
         settle(conn, source.dept, source.kind, [str(n["record_key"]) for n in notices], now)
         for notice in notices:
             kind = TARGETS.get(str(notice["target"]))
@@ -64,6 +66,19 @@ def apply(
         if source.until is not None:
             intake.advance(conn, source.dept, source.kind, source.until)
     return Accepted(unchanged=same, accepted=done, accepted_before=before, quarantined=len(units))
+
+
+def _owners(conn: Connection, source: Source, notices: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Whose records the notices may touch: all their acceptances wait, before anything is looked at.
+
+    The credit lead stands first, so that two runs apply notices one after the other. A record that is not here yet is
+    known by its key: its department may be accepting it at this very moment.
+    """
+    keys = [str(n["target_key"]) for n in notices]
+    found = {key.split("-")[1] for key in keys if key.count("-") > 1}
+    for part in chunks(keys):
+        found |= set(conn.scalars(select(record_head.c.owner_dept).where(record_head.c.record_key.in_(part))))
+    return [source.owner, *sorted(found - {source.owner})]
 
 
 def _already(conn: Connection, kind: str, key: str) -> bool:
@@ -98,7 +113,6 @@ def _bar(
         conn.execute(insert(suppression).values(kind=kind, record_key=key, **row))
     if head is None:
         return False
-    serialize(conn, head.owner_dept)
     newest = (record_version.c.kind == kind) & (record_version.c.record_key == key)
     newest &= record_version.c.version == head.version
     old = conn.execute(select(record_version).where(newest)).one()
