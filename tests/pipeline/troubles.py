@@ -134,10 +134,15 @@ def doubled(town: Town) -> dict[str, Any]:
 # --- sources ---
 
 
+def aside(path: Path) -> Path:
+    """Where a file is put for a while; a hidden name, for a stranger in an inbox would be reported."""
+    return path.with_name(f".{path.name}.away")
+
+
 @contextmanager
 def gone(path: Path) -> Iterator[None]:
     """A file that is not there for a while."""
-    away = path.with_name(f"{path.name}.away")
+    away = aside(path)
     path.rename(away)
     yield
     away.rename(path)
@@ -175,7 +180,7 @@ def pointed(town: Town, **env: str) -> Iterator[None]:
 def other_encoding(path: Path, registered: str, used: str) -> Iterator[None]:
     """A CSV that was saved in another encoding than the registered one."""
     with gone(path):
-        path.write_bytes(path.with_name(f"{path.name}.away").read_bytes().decode(registered).encode(used))
+        path.write_bytes(aside(path).read_bytes().decode(registered).encode(used))
         yield
         path.unlink()
 
