@@ -160,7 +160,7 @@ def test_a_preview_of_delivered_days_foretells_nothing_to_send(week):
     week.repeated()
     plan = week.order("preview again", "backfill", week.last, week.last, "--dry-run")
     assert (plan["changes"], plan["sends"]) == (0, 0)
-    assert sum(row["unchanged"] for row in plan["rows"]) > 20
+    assert sum(row["unchanged"] for row in plan["rows"]) > 10
 
 
 def test_every_command_that_shows_something_prints_one_json_object(week):

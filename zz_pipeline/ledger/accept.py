@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, func, select, update
 
 from zz_pipeline.ledger import intake, unknowns
 from zz_pipeline.ledger.db import Ledger
@@ -137,17 +137,12 @@ def _compare(
 
 
 def _accepted_in(conn: Connection, source: Source, same: Sequence[Content]) -> int:
-    """How many of `same` were accepted by an earlier reading of this very partition."""
+    """How many of `same` were accepted by an earlier reading of this very partition, also if they went on since."""
     count = 0
     for part in chunks([r.record_key for r in same]):
-        join = and_(
-            record_version.c.kind == record_head.c.kind,
-            record_version.c.record_key == record_head.c.record_key,
-            record_version.c.version == record_head.c.version,
-        )
-        query = select(record_head.c.record_key).join_from(record_head, record_version, join)
-        where = (record_head.c.kind == source.kind) & record_head.c.record_key.in_(part)
-        count += len(conn.execute(query.where(where, record_version.c.day == source.day.isoformat())).all())
+        query = select(func.count(record_version.c.record_key.distinct()))
+        query = query.where(record_version.c.kind == source.kind, record_version.c.record_key.in_(part))
+        count += conn.scalar(query.where(record_version.c.day == source.day.isoformat())) or 0
     return count
 
 
