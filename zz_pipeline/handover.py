@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.feather as feather
 from pydantic import TypeAdapter
 
+from zz_pipeline.delivery import points
 from zz_pipeline.quality import QuarantineEntry
 from zz_pipeline.sources import RawBatch
 from zz_pipeline.standardize import StandardBatch
@@ -119,7 +120,9 @@ class Desk:
                 plain[f.name] = dict(part) if isinstance(part, Mapping) else part
         unfinished = self.folder / f"{name}.part"
         unfinished.write_bytes(orjson.dumps(plain, option=orjson.OPT_NON_STR_KEYS))
+        points.reach("handover:before_rename")
         unfinished.replace(self.folder / f"{name}.json")
+        points.reach("handover:after_rename")
 
     def get(self, name: str, cls: type[_T]) -> _T | None:
         """Read such a dataclass back; None if it was never finished."""

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 from zz_pipeline import quality, standardize
+from zz_pipeline.delivery import points
 from zz_pipeline.delivery.client import Client
 from zz_pipeline.delivery.deliver import DeliveryResult, deliver
 from zz_pipeline.errors import CheckError, ZzError
@@ -113,7 +114,7 @@ class Night:
         since, until = self._window(dept, kind, day)
         number = intake.begin(self.ledger, day, dept, kind, since, until, self.clock())
         if spec.source.kind == "none":
-            with self.ledger.begin() as conn:
+            with self.ledger.begin("intake_none") as conn:
                 intake.close(conn, number, "NONE", self.clock())
             return StepResult(dept, kind, "NONE", {"说明": "零报送"})
         return self._read(number, dept, kind, day, lambda: self._read_department(dept, day, since, until))
@@ -297,6 +298,7 @@ class Night:
             records = list(contents(Kind(desk.kind), checked.accepted))
             done = acceptance.accept(self.ledger, source, records, entries, self.targets, self._decide, **common)
         desk.clear()
+        points.reach("handover:cleared")
         counts = {"未变": done.unchanged + done.accepted_before, "接收": done.accepted, "退回": done.quarantined}
         return StepResult(desk.dept, desk.kind, "OK", counts)
 

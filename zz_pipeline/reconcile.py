@@ -88,7 +88,7 @@ def reconcile(
     since = since or datetime.fromisoformat((day - timedelta(days=1)).isoformat())
     run = _Run(ledger, settings, settings.platforms[platform], since, clock, sleep)
     result = ReconcileResult(platform, day.isoformat())
-    with ledger.begin() as conn:
+    with ledger.begin("reconcile_begin") as conn:
         # a crash leaves a FAILED reconciliation behind, never the look of one that was not needed
         row = {"day": result.day, "platform": platform, "state": "FAILED", "error": "对账未完成", "at": clock()}
         result.id = int((conn.execute(insert(reconciliation).values(**row)).inserted_primary_key or (0,))[0])
@@ -104,7 +104,7 @@ def reconcile(
 def _closed(ledger: Ledger, result: ReconcileResult, now: float) -> ReconcileResult:
     open_ = sum(n for name, n in result.counts.items() if name in ("lost", "unexpected", "altered", "stale"))
     result.state = "FAILED" if result.error else "DIFFERS" if open_ else "OK"
-    with ledger.begin() as conn:
+    with ledger.begin("reconcile_end") as conn:
         values = {"state": result.state, "counts": orjson.dumps(dict(result.counts)).decode(), "error": result.error}
         conn.execute(update(reconciliation).where(reconciliation.c.id == result.id).values(**values, at=now))
         for found, action in result.differences:

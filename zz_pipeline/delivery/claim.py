@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import Connection, and_, case, insert, select, update
 
-from zz_pipeline.delivery import budget, gates, holdings
+from zz_pipeline.delivery import budget, gates, holdings, points
 from zz_pipeline.delivery.lanes import Lane
 from zz_pipeline.delivery.protocol import Adapter, RenderContext, RowKey, Sent, State
 from zz_pipeline.delivery.rows import (
@@ -224,6 +224,7 @@ def _frozen(conn: Connection, lane: Lane, desk: Desk, path: str, rows: Sequence[
     )
     values = {name: getattr(new, name) for name in Batch.__slots__}
     conn.execute(insert(batch).values(platform=lane.platform, dept=lane.dept, epoch=lane.epoch, **values))
+    points.reach("claim:frozen")
     return _commit_intent(conn, lane, desk, new, rows, now)
 
 

@@ -21,7 +21,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError
 
-from zz_pipeline.delivery import answers, signing
+from zz_pipeline.delivery import answers, points, signing
 from zz_pipeline.delivery.cut import Cut, Holder, PlainConnection, SecureConnection
 from zz_pipeline.delivery.protocol import Clock, Reply, Transport
 from zz_pipeline.errors import ClockWrong, DeliveryError, OwnerGate, WrongPlatform
@@ -97,6 +97,7 @@ class Line:
                 response = self._http.send(
                     prepared, stream=True, timeout=timeout, verify=verify, allow_redirects=False, proxies={}
                 )
+                points.reach("wire:head")
                 with response:
                     yield response
             finally:

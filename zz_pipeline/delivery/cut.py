@@ -17,6 +17,8 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from zz_pipeline.delivery import points
+
 
 class TooLate(OSError):
     """The connection stands, but no byte may leave any more."""
@@ -66,6 +68,7 @@ class Cut:
 
     def may_send(self) -> None:
         """Called when the connection stands, TLS included, before the first byte of the request; TooLate if it is."""
+        points.reach("wire:connected")
         self.late = self.fired or (self._latest is not None and time.monotonic() > self._latest)
         if self.late:
             raise TooLate("the send deadline has passed")
@@ -100,6 +103,11 @@ class PlainConnection(HTTPConnection):
         super().connect()
         self._holder.cut.may_send()
 
+    def getresponse(self) -> Any:  # urllib3 narrows its own base class, which cannot be said in types
+        """The request has left; read the head of the answer."""
+        points.reach("wire:written")
+        return super().getresponse()
+
 
 class SecureConnection(HTTPSConnection):
     """HTTP over TLS, watched; the certificate was checked before `may_send`."""
@@ -115,3 +123,8 @@ class SecureConnection(HTTPSConnection):
         """Connect, shake hands, and look once more before the request leaves."""
         super().connect()
         self._holder.cut.may_send()
+
+    def getresponse(self) -> Any:  # urllib3 narrows its own base class, which cannot be said in types
+        """The request has left; read the head of the answer."""
+        points.reach("wire:written")
+        return super().getresponse()

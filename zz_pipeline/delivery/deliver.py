@@ -109,7 +109,7 @@ def deliver(
 
 def _told(ledger: Ledger, result: DeliveryResult) -> DeliveryResult:
     detail = {"moves": dict(result.moves), "requests": result.requests, "stopped": result.stopped, "down": result.down}
-    with ledger.begin() as conn:
+    with ledger.begin("delivered") as conn:
         audit.append(conn, "deliver", "DELIVERED", result.platform, not result.alarms, detail)
     return result
 

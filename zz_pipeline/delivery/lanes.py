@@ -58,11 +58,9 @@ class Lane:
     @contextmanager
     def fenced(self, point: str) -> Iterator[Connection]:
         """One write transaction that begins with the fence; FenceLost and nothing written if the epoch moved on."""
-        with self.ledger.begin() as conn:
+        with self.ledger.begin(point) as conn:
             self.fence(conn)
             yield conn
-            points.reach(f"{point}:before_commit")
-        points.reach(f"{point}:after_commit")
 
     def fence(self, conn: Connection) -> None:
         """Hold the lane's row until the transaction ends; FenceLost if it is not ours any more."""
@@ -103,13 +101,13 @@ def _mine(platform: str, dept: str) -> Any:
 def _grant(ledger: Ledger, platform: str, dept: str, now: float) -> int:
     """The new epoch, out of the very statement that takes the lane: one read afterwards could be another's."""
     try:
-        with ledger.begin() as conn:
+        with ledger.begin("lane_row") as conn:
             if conn.execute(select(lane.c.epoch).where(_mine(platform, dept))).first() is None:
                 conn.execute(insert(lane).values(platform=platform, dept=dept))
     except IntegrityError:
         pass  # two processes made the row at once: it is there
     holder = f"{socket.gethostname()}:{os.getpid()}"
-    with ledger.begin() as conn:
+    with ledger.begin("grant") as conn:
         granted = update(lane).where(_mine(platform, dept)).values(epoch=lane.c.epoch + 1, holder=holder, taken_at=now)
         return conn.execute(granted.returning(lane.c.epoch)).scalar_one()
 

@@ -31,7 +31,7 @@ def decide(
     A retry of a CONFLICT only asks the platform again: another's entry is never overwritten from here.
     """
     event = DECISIONS[decision]
-    with ledger.begin() as conn:
+    with ledger.begin("decision") as conn:
         rows = read_keys(conn, platform, keys)
         if len(rows) != len(set(keys)):
             raise LedgerError(f"平台 {platform} 的台账里找不到所选的全部记录，未作任何改动；请刷新清单后重选。")
@@ -68,7 +68,7 @@ def _close_conflict(
 
 def release_lane(ledger: Ledger, platform: str, dept: str, *, actor: str, note: str) -> None:
     """Let a stopped lane work again; its breaker is closed too."""
-    with ledger.begin() as conn:
+    with ledger.begin("release") as conn:
         where = and_(lane.c.platform == platform, lane.c.dept == dept)
         conn.execute(update(lane).where(where).values(stopped="", failures=0, breaker_until=0.0, breaker_step=0))
         audit.append(conn, actor, "LANE_RELEASE", f"{platform}/{dept}", True, {"note": note})
@@ -76,7 +76,7 @@ def release_lane(ledger: Ledger, platform: str, dept: str, *, actor: str, note: 
 
 def set_stop(ledger: Ledger, on: bool, *, actor: str, note: str, now: float) -> None:
     """Throw the switch that stops every send, or release it."""
-    with ledger.begin() as conn:
+    with ledger.begin("switch") as conn:
         conn.execute(delete(switch).where(switch.c.name == "stop"))
         conn.execute(insert(switch).values(name="stop", value="on" if on else "off", at=now))
         audit.append(conn, actor, "STOP_SWITCH", "all", True, {"on": on, "note": note})
@@ -93,7 +93,7 @@ def requeue_lost(ledger: Ledger, reconciliation_id: int, *, actor: str, note: st
     columns = (holding.c.platform, holding.c.kind, holding.c.record_key, holding.c.version)
     query = select(*columns).join_from(difference, holding, same).where(lost).distinct()
     count = 0
-    with ledger.begin() as conn:
+    with ledger.begin("requeue") as conn:
         for platform, *key in conn.execute(query).all():
             count += vanish(conn, platform, [RowKey(*key)], f"人工批准重新核实（{actor}：{note}）", now)
         audit.append(conn, actor, "REQUEUE_LOST", str(reconciliation_id), True, {"rows": count, "note": note})

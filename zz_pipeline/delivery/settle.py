@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, update
 
-from zz_pipeline.delivery import budget, holdings
+from zz_pipeline.delivery import budget, holdings, points
 from zz_pipeline.delivery.claim import Desk
 from zz_pipeline.delivery.lanes import Lane
 from zz_pipeline.delivery.meter import Query, keep_queries
@@ -108,6 +108,7 @@ def settle(lane: Lane, desk: Desk, heard: Heard) -> Outcome:
         ripe = _always_500(conn, lane, frozen, rows) if heard.asked else ""
         after = [_moved(conn, lane, desk, heard, row, verdicts.get(row.key), len(rows), ripe, done) for row in rows]
         save_rows(conn, lane.platform, after, heard.now)
+        points.reach("settle:saved")
         _set_batch(conn, desk, heard, frozen, [*after, *(m for m in members if m not in rows)], ripe)
         _lane(conn, lane, heard, after, done)
         done.states.update(str(row.state) for row in after)

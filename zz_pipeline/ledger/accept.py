@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
+from zz_pipeline.delivery import points
 from zz_pipeline.ledger import intake, unknowns
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import Content, content
@@ -64,7 +65,7 @@ def accept(
     zone_offset: float,
 ) -> Accepted:
     """Close an intake: accept `records`, keep `entries` as quarantine, move watermark and files on. One transaction."""
-    with ledger.begin() as conn:
+    with ledger.begin("accept") as conn:
         serialize(conn, source.owner)
         records = _barred(conn, source.kind, records)
         heads = heads_of(conn, source.kind, [r.record_key for r in records])
@@ -73,6 +74,7 @@ def accept(
         before = _accepted_in(conn, source, same)
         changes = [Change(r) for r in fresh]
         write_versions(conn, source, changes, heads, platforms, decide, now=now, zone_offset=zone_offset)
+        points.reach("accept:written")
         found = [*(_stale_entry(r, heads[r.record_key]) for r in stale), *(_twin_entry(r, other) for r, other in twins)]
         kept = [*entries, *found]
         units = {e.unit for e in kept if e.severity == "ERROR"}

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
+from zz_pipeline.delivery import points
 from zz_pipeline.errors import LedgerError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -33,10 +34,17 @@ class Ledger:
             ) from None
 
     @contextmanager
-    def begin(self) -> Iterator[Connection]:
-        """A write transaction: committed at the end of the block, rolled back on any exception."""
+    def begin(self, point: str = "") -> Iterator[Connection]:
+        """A write transaction: committed at the end of the block, rolled back on any exception.
+
+        point: its name in `delivery.points`; what the product writes has one.
+        """
         with self.engine.connect().execution_options(zz_write=True) as conn, conn.begin():
             yield conn
+            if point:
+                points.reach(f"{point}:before_commit")
+        if point:
+            points.reach(f"{point}:after_commit")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -55,7 +63,7 @@ class Ledger:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         try:
-            with self.begin() as conn:
+            with self.begin("migrate") as conn:
                 if not self.sqlite:  # two processes that start together migrate one after the other
                     conn.exec_driver_sql("SELECT pg_advisory_xact_lock(610124001)")
                 config.attributes["connection"] = conn

@@ -71,7 +71,7 @@ def begin(
     ledger: Ledger, day: date, dept: str, kind: str, since: datetime | None, until: datetime | None, now: float
 ) -> int:
     """Open an intake; one that a kill leaves RUNNING counts for nothing. Without bounds: it is no reading of the source."""
-    with ledger.begin() as conn:
+    with ledger.begin("intake") as conn:
         result = conn.execute(
             insert(intake).values(
                 day=day.isoformat(),
@@ -88,7 +88,7 @@ def begin(
 
 def fail(ledger: Ledger, intake_id: int, error: str, now: float, files: tuple[FileNote, ...] = ()) -> None:
     """Close an intake whose source could not be read; the watermark stays where it was."""
-    with ledger.begin() as conn:
+    with ledger.begin("intake_failed") as conn:
         close(conn, intake_id, "FAILED", now, error=error, files=files_json(files))
 
 

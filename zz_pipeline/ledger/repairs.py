@@ -39,7 +39,7 @@ def apply(
     """Close the repairs' intake: each notice is applied once; one whose record is unknown is kept and shown."""
     done = same = before = 0
     kept = list(entries)
-    with ledger.begin() as conn:
+    with ledger.begin("repairs") as conn:
         for owner in _owners(conn, source, notices):
             serialize(conn, owner)
         settle(conn, source.dept, source.kind, [str(n["record_key"]) for n in notices], now)

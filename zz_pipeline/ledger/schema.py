@@ -322,6 +322,21 @@ suppression = _table(
     Column("at", Float, nullable=False),
 )
 
+# What may be public now, one row a record: from when its period counts, and when it ends by the county's table.
+publicity = _table(
+    "publicity",
+    Column("kind", KIND, primary_key=True),
+    Column("record_key", KEY, primary_key=True),
+    Column("name", String(40), nullable=False),  # class of the table of periods
+    Column("field", String(200), nullable=False, default=""),
+    Column("since", DAY, nullable=False),
+    Column("until", String(19), nullable=False, default=""),  # the record's own end; empty if it has none
+    Column("ends", String(19)),  # last moment of publicity, county's wall time; NULL = no end
+    Column("rules", DIGEST, nullable=False, default=""),  # mark of the table by which `ends` was reckoned
+    Index("publicity_ends", "ends"),
+    Index("publicity_rules", "rules"),
+)
+
 conflict = _table(
     "conflict",
     Column("id", Integer, primary_key=True, autoincrement=True),

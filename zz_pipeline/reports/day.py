@@ -16,6 +16,7 @@ import jinja2
 import orjson
 from sqlalchemy import Connection, func, select
 
+from zz_pipeline.delivery import points
 from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.schema import difference, outbox, reconciliation
 from zz_pipeline.reports import words
@@ -217,7 +218,9 @@ def _add(counts: dict[str, int], name: str) -> None:
 def _write(path: Path, data: bytes) -> None:
     part = path.with_name(path.name + ".part")
     part.write_bytes(data)
+    points.reach("report:before_rename")
     os.replace(part, path)
+    points.reach("report:after_rename")
 
 
 @cache

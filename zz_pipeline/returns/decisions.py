@@ -63,7 +63,7 @@ def _write_down(night: Night, dept: str, name: str, set_name: str, raw: str, sta
     if not by.strip():
         raise ConfigError("请用 --by 写明由谁决定。")
     now, raw = night.clock(), raw.strip()
-    with night.ledger.begin() as conn:
+    with night.ledger.begin("code") as conn:
         unknowns.decide(conn, dept, name, set_name, raw, state, by.strip(), now)
         detail = {"field": name, "raw": raw[: unknowns.LONGEST], "state": state, "code": code}
         audit.append(conn, by.strip()[:64], "CODE", f"{dept}/{name}", True, detail, ts=now)

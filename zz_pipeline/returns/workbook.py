@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import xlsxwriter
 
+from zz_pipeline.delivery import points
 from zz_pipeline.errors import ZzError
 from zz_pipeline.returns.units import Native, Unit, native_rows, open_units
 from zz_pipeline.settings import Department
@@ -180,4 +181,6 @@ def _save(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    points.reach("list:before_rename")
     os.replace(part, path)
+    points.reach("list:after_rename")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from zz_pipeline.delivery import points
 from zz_pipeline.errors import SourceDown, SourceRefused
 from zz_pipeline.sources.base import RawBatch, SourceFile
 from zz_pipeline.standard.canonical import sm3_hex
@@ -48,14 +49,17 @@ def parquet(table: pa.Table) -> bytes:
 
 def _write_once(target: Path, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
+    points.reach("archive:before_write")
     if not target.exists():
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        points.reach("archive:before_rename")
         os.replace(part, target)
         _sync_folder(target.parent)
+        points.reach("archive:after_rename")
     elif target.read_bytes() != content:
         raise SourceRefused(f"存档 {target.name} 已存在但内容不同，存档可能被改动。请保留现场并联系管理员，本次不读。")
 
