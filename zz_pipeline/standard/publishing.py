@@ -18,6 +18,7 @@ from zz_pipeline.errors import StandardError, UnknownYear
 from zz_pipeline.standard.dates import parse_date, parse_datetime
 from zz_pipeline.standard.identifiers import MARKET
 from zz_pipeline.standard.personal import KIND_LABELS, personal_kind
+from zz_pipeline.standard.publishing_periods import Periods, term_of
 from zz_pipeline.standard.results import UNFINISHED, FollowUps
 from zz_pipeline.standard.tables import RESULT_LABELS, Kind
 from zz_pipeline.standard.workdays import WorkCalendar
@@ -60,9 +61,9 @@ class PublishContext:
     """What a decision may know beside the content.
 
     release_ratings: schemes the county has released · due_workdays: statutory working days of this platform, 0 = none ·
-    suppressed: reason code if the record must not be public any more · was_public: this platform shows or may show an
-    earlier version · op: operation of the record version · repair: a repair notice made this version and changed nothing
-    but its publicity.
+    periods: how long something may be public; None = not asked · suppressed: reason code if the record must not be public
+    any more · was_public: this platform shows or may show an earlier version · op: operation of the record version ·
+    repair: a repair notice or the end of a period made this version and changed nothing but its publicity.
     """
 
     now: datetime
@@ -75,6 +76,7 @@ class PublishContext:
     op: str = PUBLISH
     repair: bool = False
     follow_ups: FollowUps | None = None
+    periods: Periods | None = None
 
     @property
     def today(self) -> date:
@@ -105,7 +107,8 @@ def _inspection_internal(payload: Payload, ctx: PublishContext) -> Decision:
     if ctx.op == WITHDRAW:
         return _withdrawn(ctx)
     if ctx.repair and ctx.was_public:
-        return Decision(NOT_APPLICABLE, CORRECT, "信用修复只影响公示，检查行为在本平台保留（标准 3.4）", "standard 3.4")
+        why = "公示期满" if ctx.suppressed == "EXPIRED" else "信用修复"
+        return Decision(NOT_APPLICABLE, CORRECT, f"{why}只影响公示，检查行为在本平台保留（标准 3.4）", "standard 3.4")
     day = parse_date(payload.get("inspect_date") or "")
     # The receiver refuses a record handed in on the day of the check (standard 2.5, trap 1): wait, never backdate.
     wait = datetime.combine(day + timedelta(days=1), time()) if day else None
@@ -127,7 +130,7 @@ def _inspection_public(payload: Payload, ctx: PublishContext) -> Decision:
     if payload.get("publishable") is not True:
         why = payload.get("not_publish_reason") or "未填理由"
         return _not_public(ctx, BLOCKED, f"部门认定依法不宜公示（{_shown(why)}）（国发〔2019〕5号）", "standard 1.8")
-    return _public(Kind.INSPECTION, payload, ctx, "国市监信〔2019〕38号")
+    return _period_over(Kind.INSPECTION, payload, ctx) or _public(Kind.INSPECTION, payload, ctx, "国市监信〔2019〕38号")
 
 
 # ── ratings ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -167,7 +170,7 @@ def _rating_public(payload: Payload, ctx: PublishContext) -> Decision:
         )
     if payload.get("publishable") is not True:
         return _not_public(ctx, BLOCKED, "信用平台标明该评价不可公示（标准 3.1）", "standard 3.1")
-    return _public(Kind.RATING, payload, ctx, "周政办发〔2024〕13号 三(十三)")
+    return _period_over(Kind.RATING, payload, ctx) or _public(Kind.RATING, payload, ctx, "周政办发〔2024〕13号 三(十三)")
 
 
 def _notice(payload: Payload, ctx: PublishContext) -> Decision:
@@ -259,6 +262,16 @@ def _expiry(payload: Payload, ctx: PublishContext) -> Decision | None:
     over = ctx.today > end.date() if whole_day else ctx.now > end
     reason = f"评价已过有效期（{until}），不再推送（标准 3.1）"
     return Decision(NOT_APPLICABLE, _op(ctx), reason, "standard 3.1") if over else None
+
+
+def _period_over(kind: Kind, payload: Payload, ctx: PublishContext) -> Decision | None:
+    """What the county's table of periods says of something whose time is over; None while it may be public."""
+    term = term_of(kind, payload)
+    last = ctx.periods.last(term) if ctx.periods and term else None
+    if last is None or ctx.now <= last:
+        return None
+    reason = f"公示期已满（截止 {last:%Y-%m-%d}），不再公示（标准 3.4）"
+    return _not_public(ctx, NOT_APPLICABLE, reason, "standard 3.4", "EXPIRED")
 
 
 def _unsettled(payload: Payload, ctx: PublishContext, day: date | None) -> str:
