@@ -54,9 +54,10 @@ def spoken(step: Callable[..., Told]) -> Callable[..., Told]:
 
 
 def named(night: Night) -> dict[str, str]:
-    """Key of a department (or `credit`) → what people call it."""
+    """Key of a department (or `credit`, `office`) → what people call it."""
     settings = night.settings
-    return {key: d.short for key, d in settings.departments.items()} | {"credit": settings.credit.label}
+    others = {"credit": settings.credit.label, "office": settings.county.office}
+    return {key: d.short for key, d in settings.departments.items()} | others
 
 
 def note(context: dg.AssetExecutionContext, done: ByDay, names: Mapping[str, str]) -> None:

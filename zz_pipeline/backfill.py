@@ -23,7 +23,7 @@ from zz_pipeline.reports.balance import Balance
 from zz_pipeline.settings import Settings
 
 EXAMPLES = 3
-CREDIT_NOTES = {"rating": "信用评价", "repair": "信用修复通知"}
+CREDIT_NOTES = {"rating": "信用评价", "repair": "信用修复通知", "expiry": "公示期满停止"}
 
 
 def run(night: Night, days: Sequence[date], progress: Progress) -> list[Balance]:

@@ -23,13 +23,18 @@ STEPS = ("standardize", "check", "accept")
 
 
 def one_step(night: Night, step: str, day: date, departments: Sequence[str], credit_too: bool) -> list[StepResult]:
-    """One step of a day over all sources; ratings and repairs come after the departments."""
+    """One step of a day over all sources; ratings and repairs come after the departments.
+
+    A night's acceptance ends with what is public past its period: it is taken down by the delivery that follows.
+    """
     results: list[StepResult] = []
     for kind, sources in ((Kind.INSPECTION, departments), *((k, (CREDIT,)) for k in CREDIT_KINDS if credit_too)):
         if step == "check":
             results += night.check(kind, day, sources)
         else:
             results += [getattr(night, step)(dept, kind, day) for dept in sources]
+    if step == "accept" and credit_too:
+        results.append(night.end_publicity(day))
     return [r for r in results if r.state != "SKIPPED"]
 
 

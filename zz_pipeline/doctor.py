@@ -22,6 +22,9 @@ from zz_pipeline.sources.base import Window
 from zz_pipeline.sources.database import read_database
 from zz_pipeline.standard.codes import CodeBook
 from zz_pipeline.standard.lists import Lists
+from zz_pipeline.standard.publishing_periods import FILE as PERIODS
+from zz_pipeline.standard.publishing_periods import Periods
+from zz_pipeline.standard.results import FollowUps
 from zz_pipeline.standard.workdays import WorkCalendar
 
 FINE = "正常"
@@ -53,8 +56,11 @@ def examine() -> list[Finding]:
 def _findings(settings: Settings) -> Iterator[Finding]:
     config = settings.config_dir
     yield _try("代码表", f"{config}/codes", lambda: CodeBook.load(config))
+    yield _try("处理结果对照", f"{config}/codes/检查结果处理.csv", lambda: FollowUps.load(config))
     yield _try("名录", f"{settings.lists}", lambda: Lists.load(settings.lists))
     yield _try("工作日表", f"{config}/workdays.csv", lambda: _calendar(settings))
+    transition = settings.county.publicity_transition
+    yield _try("公示期限表", f"{config}/{PERIODS}", lambda: Periods.load(config, transition))
     ledger = f"{config}/county.toml 的 ledger_url，或环境变量 ZZ_LEDGER_URL"
     yield _try("业务数据库", ledger, lambda: _ledger(settings))
     for key, department in settings.departments.items():

@@ -11,11 +11,11 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime, timedelta
-from functools import cached_property
+from datetime import date, datetime
 from typing import Any
 
 from zz_pipeline import quality, standardize
+from zz_pipeline.county import CountyTables
 from zz_pipeline.delivery import points
 from zz_pipeline.delivery.client import Client
 from zz_pipeline.delivery.deliver import DeliveryResult, deliver
@@ -23,8 +23,8 @@ from zz_pipeline.errors import CheckError, ZzError
 from zz_pipeline.handover import Ahead, Checked, Desk, Raw
 from zz_pipeline.history import History
 from zz_pipeline.ledger import accept as acceptance
+from zz_pipeline.ledger import expiry, intake, repairs, versions
 from zz_pipeline.ledger import history as past_nights
-from zz_pipeline.ledger import intake, repairs, versions
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import contents
 from zz_pipeline.ledger.quarantine import Entry
@@ -36,17 +36,13 @@ from zz_pipeline.settings import Settings
 from zz_pipeline.sources import RawBatch, Window, credit, read_source
 from zz_pipeline.sources.archive import keep_rows
 from zz_pipeline.sources.base import refuse_emptied
-from zz_pipeline.standard.codes import CodeBook
-from zz_pipeline.standard.lists import Lists
-from zz_pipeline.standard.publishing import Decision, PublishContext, decide
-from zz_pipeline.standard.results import FollowUps
 from zz_pipeline.standard.tables import Kind
-from zz_pipeline.standard.workdays import WorkCalendar
 from zz_pipeline.standardize import StandardBatch
 from zz_pipeline.standardizing.unknown import unknown_values
 
 log = logging.getLogger("zz.night")
 CREDIT = "credit"
+_ENDED = {"inspection": "检查结果", "rating": "信用评价"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,40 +62,13 @@ class StepResult:
         return self.state in ("OK", "EMPTY", "NONE")
 
 
-class Night:
+class Night(CountyTables):
     """The steps over one settings and one ledger. `run` names the folder in which steps hand over their tables."""
 
     def __init__(self, settings: Settings, ledger: Ledger, run: str, *, clock: Callable[[], float] = time.time) -> None:
-        self.settings, self.ledger, self.run, self.clock = settings, ledger, run, clock
+        super().__init__(settings, clock)
+        self.ledger, self.run = ledger, run
         self._ahead = Ahead()
-
-    @cached_property
-    def book(self) -> CodeBook:
-        """The county's code tables."""
-        return CodeBook.load(self.settings.config_dir)
-
-    @cached_property
-    def lists(self) -> Lists:
-        """The county's reference lists."""
-        return Lists.load(self.settings.lists)
-
-    @cached_property
-    def calendar(self) -> WorkCalendar:
-        """The county's working days."""
-        return WorkCalendar.load(self.settings.config_dir / "workdays.csv")
-
-    @cached_property
-    def follow_ups(self) -> FollowUps:
-        """The dated map from result class to 处理结果 01–06."""
-        return FollowUps.load(self.settings.config_dir)
-
-    @property
-    def targets(self) -> list[versions.Target]:
-        """The platforms that get an outbox row for each version, the entry platform first."""
-        specs = self.settings.platforms
-        first = self.settings.county.entry_platform
-        names = [first, *(n for n in self.settings.county.platforms if n != first)]
-        return [versions.Target(n, specs[n].capability.public) for n in names]
 
     @property
     def reporting(self) -> list[str]:
@@ -321,21 +290,16 @@ class Night:
             unknown=unknown_values(batch, raw.frame.dept, self.settings, self.book),
         )
 
-    def _decide(self, kind: str, payload: Any, platform: str, facts: versions.Facts) -> Decision:
-        spec = self.settings.platforms[platform]
-        context = PublishContext(
-            release_ratings=frozenset(self.settings.county.release_ratings),
-            calendar=self.calendar,
-            due_workdays=spec.due_workdays,
-            now=self.now(),
-            suppressed=facts.suppressed,
-            was_public=facts.was_public,
-            version=facts.version,
-            op=facts.op,
-            repair=facts.repair,
-            follow_ups=self.follow_ups,
-        )
-        return decide(kind, payload, platform, context)
+    def end_publicity(self, day: date) -> StepResult:
+        """Take down what is public past its period by now; the versions belong to the partition `day`. Found once only."""
+        frame = expiry.Frame(day, self.now(), self.settings.county.credit_lead, self.clock, self.zone_offset)
+        try:
+            ended = expiry.end_publicity(self.ledger, frame, self.periods, self.targets, self._decide)
+        except Exception as error:
+            number = intake.begin(self.ledger, day, expiry.OFFICE, expiry.KIND, None, None, self.clock())
+            return self._failed(number, expiry.OFFICE, expiry.KIND, error)
+        counts = {f"停止公示的{name}": ended[kind] for kind, name in _ENDED.items() if kind in ended}
+        return StepResult(expiry.OFFICE, expiry.KIND, "OK" if ended else "SKIPPED", counts)
 
     # ── deliver, reconcile, balance ─────────────────────────────────────────────────────────────────────────────────
     def deliver(self, platform: str, *, until: float | None = None, progress: Any = None) -> DeliveryResult:
@@ -348,26 +312,17 @@ class Night:
 
     def balance(self, day: date) -> Balance:
         """The day's balance."""
-        names = {key: self._name(key) for key in (*self.settings.departments, CREDIT)}
+        names = {key: self._name(key) for key in (*self.settings.departments, CREDIT, expiry.OFFICE)}
         names |= {name: spec.label for name, spec in self.settings.platforms.items()}
         return balance(self.ledger, day, tuple(t.name for t in self.targets), names)
 
     # ── small things ────────────────────────────────────────────────────────────────────────────────────────────────
-    def now(self) -> datetime:
-        """The county's wall time, without a zone: the wire knows no other."""
-        return datetime.fromtimestamp(self.clock(), self.settings.zone).replace(tzinfo=None)
-
-    @property
-    def zone_offset(self) -> float:
-        """Seconds that the county's wall time is ahead of UTC."""
-        offset = datetime.fromtimestamp(self.clock(), self.settings.zone).utcoffset()
-        return (offset or timedelta()).total_seconds()
-
     def _owner(self, dept: str) -> str:
         return self.settings.county.credit_lead if dept == CREDIT else dept
 
     def _name(self, dept: str) -> str:
-        return "信用信息共享平台" if dept == CREDIT else self.settings.departments[dept].short
+        others = {CREDIT: "信用信息共享平台", expiry.OFFICE: self.settings.county.office}
+        return others.get(dept) or self.settings.departments[dept].short
 
     def _failed(self, number: int, dept: str, kind: str, error: Exception) -> StepResult:
         said = self._said(dept, kind, error, "本部门当日数据未处理，下次运行会重读。")

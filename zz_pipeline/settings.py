@@ -14,11 +14,12 @@ import re
 import stat
 import tomllib
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 
 from zz_pipeline.errors import ConfigError
 
@@ -62,6 +63,7 @@ class County(_Model):
     lists: str = "${home}/lists"
     credit_lead: str
     release_ratings: tuple[Literal["PUBLIC"], ...] = ()
+    publicity_transition: Literal["shorter", "old", "new"] = "shorter"
     platforms: tuple[str, ...] = ("double_random", "internet_supervision", "publicity")
     entry_platform: str = "double_random"
     max_tries_per_night: int = 8
@@ -149,8 +151,19 @@ class Capability(_Model):
     public: bool = False  # what it accepts is open to anyone at once
 
 
+class DueRule(_Model):
+    """A statutory period in working days: of which kind of record, and from which day of the event on it holds."""
+
+    kind: Literal["inspection", "rating"] = "inspection"
+    since: date = Field(default=date.min, alias="from")
+    days: int = Field(ge=0)
+
+
 class PlatformSpec(_Model):
-    """`platforms/<name>.toml`: one platform's address, limits, clocks and capability."""
+    """`platforms/<name>.toml`: one platform's address, limits, clocks and capability.
+
+    due_workdays: working days for inspections, or a list of {kind, from, days}; of a kind the newest rule that holds counts.
+    """
 
     name: str
     label: str
@@ -171,10 +184,27 @@ class PlatformSpec(_Model):
     poll_first_seconds: float = 2.0
     poll_max_seconds: float = 300.0
     night_wait_seconds: float = 600.0
-    due_workdays: int
+    due_workdays: tuple[DueRule, ...]
     verify_tls: Literal[True] = True
     ca_file: str = ""
     capability: Capability
+
+    @field_validator("due_workdays", mode="before")
+    @classmethod
+    def _one_number(cls, value: Any) -> Any:
+        return [{"days": value}] if type(value) is int else value
+
+    @field_validator("due_workdays")
+    @classmethod
+    def _each_day_one_rule(cls, rules: tuple[DueRule, ...]) -> tuple[DueRule, ...]:
+        if len({(rule.kind, rule.since) for rule in rules}) < len(rules):
+            raise ValueError("同一类记录有两条规则从同一天起算，请只保留一条")
+        return rules
+
+    def due_days(self, kind: str, event: date) -> int:
+        """Statutory working days for a record whose clock starts with that event; 0 = none."""
+        fit = [rule for rule in self.due_workdays if rule.kind == kind and rule.since <= event]
+        return max(fit, key=lambda rule: rule.since).days if fit else 0
 
 
 class Credential(_Model):
@@ -336,7 +366,9 @@ def _model(model: type[_T], data: dict[str, Any], path: Path) -> _T:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{path} 的 {key}：{_SAID.get(first['type'], first['msg'])}。请对照样例改正。") from None
+        raise ConfigError(
+            f"{path} 的 {key}：{_SAID.get(first['type'], first['msg'].removeprefix('Value error, '))}。请对照样例改正。"
+        ) from None
 
 
 # What pydantic says of a value, by its type of error; what is not here is shown in its own words.
@@ -353,6 +385,9 @@ _SAID = {
     "bool_type": "应是 true 或 false",
     "bool_parsing": "应是 true 或 false",
     "tuple_type": "应是方括号里的一列值",
+    "date_type": "应是日期，如 2026-04-01",
+    "date_parsing": "应是日期，如 2026-04-01",
+    "date_from_datetime_parsing": "应是日期，如 2026-04-01",
     "literal_error": "不在允许的取值之内",
     "greater_than_equal": "数值太小",
     "greater_than": "数值太小",

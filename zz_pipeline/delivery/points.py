@@ -18,6 +18,8 @@ COMMITS: dict[str, str] = {
     "intake_failed": "a reading that failed is closed; the watermark stays",
     "accept": "versions, outbox rows, quarantine, processed files and watermark of a reading",
     "repairs": "notices of credit repair: bars, versions, watermark",
+    "publicity_reckoned": "ends of publicity that are new, or reckoned anew after the county's table has changed",
+    "publicity_ended": "what is public past its period: bars, versions, audit",
     "lane_row": "a lane's row is made at its first use",
     "grant": "the epoch of a take-over",
     "takeover": "what an earlier holder left INFLIGHT becomes UNKNOWN",

@@ -20,8 +20,8 @@ from zz_pipeline.ledger import audit, intake, publicity
 from zz_pipeline.ledger.accept import STOPPED, unpublished
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import content
-from zz_pipeline.ledger.schema import outbox, record_head, record_version, suppression
 from zz_pipeline.ledger.schema import intake as book
+from zz_pipeline.ledger.schema import outbox, record_head, record_version, suppression
 from zz_pipeline.ledger.versions import (
     MAYBE_THERE,
     Change,
@@ -110,7 +110,9 @@ def _live(conn: Connection, kind: str, keys: Sequence[str], public: Sequence[str
     for part in chunks(keys):
         where = (outbox.c.kind == kind) & outbox.c.record_key.in_(part) & outbox.c.platform.in_(public)
         query = select(outbox.c.platform, outbox.c.record_key, outbox.c.version, outbox.c.op)
-        for platform, key, version, op in conn.execute(query.where(where, outbox.c.state.in_((*_UNSENT, *MAYBE_THERE)))):
+        for platform, key, version, op in conn.execute(
+            query.where(where, outbox.c.state.in_((*_UNSENT, *MAYBE_THERE)))
+        ):
             newest[platform, key] = max(newest.get((platform, key), (0, "")), (version, op))
     return {key for (_, key), (_, op) in newest.items() if op != "WITHDRAW"}
 
@@ -119,7 +121,13 @@ def _bar(conn: Connection, kind: str, terms: Sequence[Any], now: float) -> None:
     """Note the bar: no later version is public again. What is barred for another reason stays so."""
     known = suppressed(conn, kind, [term.record_key for term in terms])
     rows = [
-        {"kind": kind, "record_key": t.record_key, "reason": REASON, "basis": f"公示截止 {t.ends}", "decided_at": t.ends}
+        {
+            "kind": kind,
+            "record_key": t.record_key,
+            "reason": REASON,
+            "basis": f"公示截止 {t.ends}",
+            "decided_at": t.ends,
+        }
         | {"source": "periods", "state": "APPLIED", "at": now}
         for t in terms
         if t.record_key not in known

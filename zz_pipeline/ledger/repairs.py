@@ -82,7 +82,9 @@ def _owners(conn: Connection, source: Source, notices: Sequence[Mapping[str, Any
 
 
 def _already(conn: Connection, kind: str, key: str) -> bool:
+    """Whether a notice of repair was applied; what stopped for another reason (期满) is still to be repaired."""
     where = (suppression.c.kind == kind) & (suppression.c.record_key == key) & (suppression.c.state == "APPLIED")
+    where &= suppression.c.reason == "REPAIRED"
     return conn.scalar(select(suppression.c.record_key).where(where)) is not None
 
 

@@ -50,7 +50,10 @@ def day_figures(night: Night, day: date) -> dict[str, Any]:
     """Everything the day report shows, as plain values."""
     found = night.balance(day)
     settings = night.settings
-    names = {k: d.short for k, d in settings.departments.items()} | {"credit": settings.credit.label}
+    names = {k: d.short for k, d in settings.departments.items()} | {
+        "credit": settings.credit.label,
+        "office": settings.county.office,
+    }
     labels = {n: s.label for n, s in settings.platforms.items()}
     with night.ledger.read() as conn:
         checked = _reconciliations(conn, day)

@@ -20,7 +20,10 @@ BEIJING = timezone(timedelta(hours=8))
 
 def status(ledger: Ledger, settings: Settings) -> dict[str, Any]:
     """Tables by Chinese title, each a list of rows."""
-    names = {k: d.short for k, d in settings.departments.items()} | {"credit": settings.credit.label}
+    names = {k: d.short for k, d in settings.departments.items()} | {
+        "credit": settings.credit.label,
+        "office": settings.county.office,
+    }
     labels = {n: p.label for n, p in settings.platforms.items()}
     with ledger.read() as conn:
         states = select(outbox.c.platform, outbox.c.state, func.count(), func.min(outbox.c.due))

@@ -170,7 +170,9 @@ def _rating_public(payload: Payload, ctx: PublishContext) -> Decision:
         )
     if payload.get("publishable") is not True:
         return _not_public(ctx, BLOCKED, "信用平台标明该评价不可公示（标准 3.1）", "standard 3.1")
-    return _period_over(Kind.RATING, payload, ctx) or _public(Kind.RATING, payload, ctx, "周政办发〔2024〕13号 三(十三)")
+    return _period_over(Kind.RATING, payload, ctx) or _public(
+        Kind.RATING, payload, ctx, "周政办发〔2024〕13号 三(十三)"
+    )
 
 
 def _notice(payload: Payload, ctx: PublishContext) -> Decision:
