@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, insert, select, text, update
 
-from zz_pipeline.ledger import audit
+from zz_pipeline.ledger import audit, publicity
 from zz_pipeline.ledger.intake import FileNote
 from zz_pipeline.ledger.payload import Content
 from zz_pipeline.ledger.schema import outbox, record_head, record_version, suppression
@@ -50,7 +50,7 @@ class Facts:
     op: str
     suppressed: str | None
     was_public: bool
-    repair: bool = False  # the version was made by a repair notice, not by its department
+    repair: bool = False  # made by a repair notice or the end of a period, not by its department
 
 
 Decide = Callable[[str, Mapping[str, Any], str, Facts], Decision]
@@ -111,7 +111,7 @@ def write_versions(
     _cancel_unsent(conn, source.kind, keys, now)
     there = _maybe_there(conn, source.kind, keys)
     barred = suppressed(conn, source.kind, keys)
-    versions, rows, told = [], [], []
+    versions, rows, told, shown = [], [], [], []
     for change in changes:
         c = change.content
         head = heads.get(c.record_key)
@@ -123,9 +123,12 @@ def write_versions(
             facts = Facts(version, op, barred.get(c.record_key), (platform.name, c.record_key) in there, change.repair)
             decision = decide(source.kind, c.payload, platform.name, facts)
             rows.append(_outbox_row(source, c, version, platform, decision, now, zone_offset))
+            if platform.public:
+                shown.append((c.record_key, c.payload, decision))
     conn.execute(insert(record_version), versions)
     _move_heads(conn, source, changes, heads)
     conn.execute(insert(outbox), rows)
+    publicity.note(conn, source.kind, shown)
     for start in range(0, len(told), CHUNK):
         part = told[start : start + CHUNK]
         audit.append(
