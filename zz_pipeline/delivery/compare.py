@@ -1,16 +1,23 @@
 """Comparing a platform's list with what we believe it holds: typed differences, no effects.
 
-Belongs here: the six types of difference and how they are told apart. Must not: HTTP, writing, repairs.
+Belongs here: the types of difference and how they are told apart. Must not: HTTP, writing, repairs.
+Both sides are read in parts; what is kept meanwhile is one part and the last few records that were told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol
 
+from zz_pipeline.delivery.listed import Listed
 from zz_pipeline.delivery.protocol import Remote, RowKey, State
-from zz_pipeline.delivery.rows import OutRow
+from zz_pipeline.delivery.rows import CHUNK, OutRow
 from zz_pipeline.delivery.states import OUT
+
+REMEMBERED = 2000  # records told as recovered lately; the entries of one record lie close together
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,7 @@ class Held:
 class Found:
     """One difference. `key` is our row it concerns, if any; `person`: nothing is repaired without one."""
 
-    type: str  # lost | unexpected | altered | stale | recovered
+    type: str  # lost | unexpected | altered | duplicate | stale | recovered
     remote_key: str
     kind: str
     ours: str
@@ -38,8 +45,24 @@ class Found:
     person: bool = False
 
 
-RowsOf = Callable[[str], Sequence[OutRow]]  # remote key → our rows of that record, newest first
-HashesOf = Callable[[OutRow], frozenset[str]]  # content hashes of what the row sends or would send
+class Book(Protocol):
+    """Our side of the comparison, asked for in parts."""
+
+    def held(self, remote_keys: Sequence[str]) -> Mapping[str, Held]:
+        """Our holdings under these keys."""
+        ...
+
+    def holdings(self, since: float) -> Iterator[Held]:
+        """All that was confirmed since then and should be there."""
+        ...
+
+    def rows(self, remote_key: str) -> Sequence[OutRow]:
+        """Our rows of the record behind a remote key, newest first."""
+        ...
+
+    def hashes(self, row: OutRow, remote: Remote | None = None) -> Sequence[frozenset[str]]:
+        """Content hashes of what the row sent; of a row never frozen, what it would have sent when `remote` changed."""
+        ...
 
 
 def record_keys(remote_key: str) -> tuple[str, ...]:
@@ -53,32 +76,36 @@ def same(held: Held, remote: Remote) -> bool:
     return held.state == remote.state and (held.state == "WITHDRAWN" or held.content_hash == remote.content_hash)
 
 
-def differences(
-    kind: str, held: Mapping[str, Held], theirs: Mapping[str, Remote], rows_of: RowsOf, hashes_of: HashesOf
-) -> Iterator[Found]:
-    """What the platform shows and we do not believe. Rows that are just being judged are left to delivery."""
-    recovered: set[RowKey] = set()
-    for remote in theirs.values():
-        mine = held.get(remote.remote_key)
-        if mine is not None and same(mine, remote):
-            continue
-        rows = rows_of(remote.remote_key)
-        found = _recovered(kind, mine, remote, rows, theirs, hashes_of)
-        if found is None:
-            found = _foreign(kind, mine, remote, rows, hashes_of)
-        if found is not None and found.type == "recovered":
-            found = None if found.key in recovered else found
-            recovered.update([found.key] if found and found.key else [])
-        if found is not None:
+def differences(kind: str, theirs: Listed, book: Book, only: Iterator[list[Remote]] | None = None) -> Iterator[Found]:
+    """What the platform shows and we do not believe. Rows that are just being judged are left to delivery.
+
+    only: the parts of the list to judge, if not all of it.
+    """
+    told: OrderedDict[RowKey, None] = OrderedDict()
+    for part in theirs.parts() if only is None else only:
+        held = book.held([remote.remote_key for remote in part])
+        for remote in part:
+            mine = held.get(remote.remote_key)
+            if mine is not None and same(mine, remote):
+                continue
+            found = _judged(kind, mine, remote, theirs, book)
+            if found is None or (found.type == "recovered" and found.key in told):
+                continue
+            if found.type == "recovered" and found.key is not None:
+                told[found.key] = None
+                if len(told) > REMEMBERED:
+                    told.popitem(last=False)
             yield found
 
 
-def missing(held: Mapping[str, Held], theirs: Mapping[str, Remote], since: float, rows_of: RowsOf) -> Iterator[Held]:
+def missing(theirs: Listed, since: float, book: Book) -> Iterator[Held]:
     """What was confirmed since then and is not in the list; a full list must say so too before it is called lost."""
-    for mine in held.values():
-        expected = mine.state == "PRESENT" and mine.confirmed_at >= since and mine.remote_key not in theirs
-        if expected and not any(row.state in OUT for row in rows_of(mine.remote_key)):
-            yield mine
+    source = book.holdings(since)
+    while part := list(islice(source, CHUNK)):
+        there = theirs.of([mine.remote_key for mine in part])
+        for mine in part:
+            if mine.remote_key not in there and not any(row.state in OUT for row in book.rows(mine.remote_key)):
+                yield mine
 
 
 def lost(mine: Held) -> Found:
@@ -86,34 +113,38 @@ def lost(mine: Held) -> Found:
     return Found("lost", mine.remote_key, mine.key.kind, _held(mine), "平台清单中没有", mine.key)
 
 
+def duplicate(found: Found, ours: RowKey) -> Found:
+    """An entry nobody of us made that says what a record of ours says: the same check under a second number."""
+    return Found(
+        "duplicate", found.remote_key, found.kind, f"与 {ours.record_key} 是同一次检查", found.theirs, ours, person=True
+    )
+
+
+def _judged(kind: str, mine: Held | None, remote: Remote, theirs: Listed, book: Book) -> Found | None:
+    rows = book.rows(remote.remote_key)
+    return _recovered(kind, mine, remote, rows, theirs, book) or _foreign(kind, mine, remote, rows, book)
+
+
 def _recovered(
-    kind: str,
-    mine: Held | None,
-    remote: Remote,
-    rows: Sequence[OutRow],
-    theirs: Mapping[str, Remote],
-    hashes_of: HashesOf,
+    kind: str, mine: Held | None, remote: Remote, rows: Sequence[OutRow], theirs: Listed, book: Book
 ) -> Found | None:
     """A row of ours whose whole content is there, though we do not know it yet."""
     for row in rows:
         known = mine is not None and row.key.version <= mine.key.version  # then it is an older content come back
         if known or row.op == "WITHDRAW" or row.state not in (State.UNKNOWN, State.READY, State.CONFIRMED):
             continue
-        hashes = hashes_of(row)
-        if remote.state != "PRESENT" or remote.content_hash not in hashes:
-            continue
-        there = [
-            t for t in theirs.values() if t.content_hash in hashes and row.key.record_key in record_keys(t.remote_key)
-        ]
-        if {t.content_hash for t in there if t.state == "PRESENT"} == hashes:
-            return Found(
-                "recovered", remote.remote_key, kind, f"{row.state} 第 {row.key.version} 版", _remote(remote),
-                row.key, tuple(there),
-            )  # fmt: skip
+        for hashes in book.hashes(row, remote):
+            if remote.state != "PRESENT" or remote.content_hash not in hashes:
+                continue
+            listed = [t for t in theirs.of_record(row.key.record_key) if t.content_hash in hashes]
+            there = tuple(t for t in listed if row.key.record_key in record_keys(t.remote_key))
+            if {t.content_hash for t in there if t.state == "PRESENT"} == hashes:
+                ours = f"{row.state} 第 {row.key.version} 版"
+                return Found("recovered", remote.remote_key, kind, ours, _remote(remote), row.key, there)
     return None
 
 
-def _foreign(kind: str, mine: Held | None, remote: Remote, rows: Sequence[OutRow], hashes_of: HashesOf) -> Found | None:
+def _foreign(kind: str, mine: Held | None, remote: Remote, rows: Sequence[OutRow], book: Book) -> Found | None:
     if any(row.state in (*OUT, State.CONFLICT) for row in rows):
         return None
     if mine is None:
@@ -121,7 +152,8 @@ def _foreign(kind: str, mine: Held | None, remote: Remote, rows: Sequence[OutRow
         return Found("unexpected", remote.remote_key, kind, "没有报送记录", _remote(remote), person=not waits)
     older = [row for row in rows if row.key.version < mine.key.version]
     behind = remote.version is not None and remote.version < mine.key.version
-    if behind or (remote.state == "PRESENT" and any(remote.content_hash in hashes_of(row) for row in older)):
+    known = {digest for row in older for hashes in book.hashes(row) for digest in hashes}
+    if behind or (remote.state == "PRESENT" and remote.content_hash in known):
         return Found("stale", remote.remote_key, kind, _held(mine), _remote(remote), mine.key)
     return Found("altered", remote.remote_key, kind, _held(mine), _remote(remote), mine.key, (remote,), person=True)
 

@@ -70,9 +70,7 @@ def settle(lane: Lane, entry: str, now: float) -> int:
         if lane.platform != entry:
             changed += _behind_entry(conn, lane, entry, now)
         save_rows(conn, lane.platform, changed, now)
-        if changed:
-            told = {"rows": [[*row.key, row.state] for row in changed[:500]], "count": len(changed)}
-            audit.append(conn, lane.actor, "GATE", lane.name, True, told)
+        audit.append_rows(conn, lane.actor, "GATE", lane.name, True, [[*row.key, str(row.state)] for row in changed])
     return len(changed)
 
 

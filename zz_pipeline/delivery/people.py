@@ -103,7 +103,9 @@ def requeue_lost(ledger: Ledger, reconciliation_id: int, *, actor: str, note: st
 def vanish(conn: Connection, platform: str, keys: Sequence[RowKey], reason: str, now: float) -> int:
     """CONFIRMED rows that the platform does not show go back to be asked about; rows that moved on are left alone."""
     rows = [row for row in read_keys(conn, platform, keys) if row.state is State.CONFIRMED and row.batch_id]
-    save_rows(conn, platform, [advance(r, Event.VANISHED, Facts(now=now, reason=reason))[0] for r in rows], now)
+    gone = [advance(r, Event.VANISHED, Facts(now=now, reason=reason))[0] for r in rows]
+    save_rows(conn, platform, gone, now)
+    audit.append_rows(conn, "reconcile", "VANISHED", platform, False, [[*row.key, str(row.state)] for row in gone])
     for batch_id in sorted({row.batch_id or "" for row in rows}):
         set_batch(conn, batch_id, state="UNKNOWN")
     return len(rows)

@@ -6,12 +6,12 @@ Must not: behaviour, SQL, HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from zz_pipeline.settings import Department
 from zz_pipeline.standard.results import FollowUps
@@ -247,6 +247,19 @@ class Adapter(Protocol):
 
     def content_hash(self, wire: Mapping[str, Any]) -> str:
         """The hash by which the platform's list names the content of a wire record."""
+        ...
+
+
+@runtime_checkable
+class Identifies(Protocol):
+    """What an adapter can besides, if its platform shows contents: tell what check an entry speaks of."""
+
+    def contents(self, call: Call, kind: str, remote_keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """What the platform holds under these keys, in the form of wire records; absent keys are left out."""
+        ...
+
+    def identity(self, wire: Mapping[str, Any]) -> str:
+        """Subject, task and items of a wire record as one text, whatever its number; "" if it names none."""
         ...
 
 

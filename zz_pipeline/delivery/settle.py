@@ -112,7 +112,8 @@ def settle(lane: Lane, desk: Desk, heard: Heard) -> Outcome:
         _set_batch(conn, desk, heard, frozen, [*after, *(m for m in members if m not in rows)], ripe)
         _lane(conn, lane, heard, after, done)
         done.states.update(str(row.state) for row in after)
-        told = {"effect": str(heard.answer.effect), "code": heard.answer.code, "states": dict(done.states)}
+        said = [[*row.key, str(row.state)] for row in after]
+        told = {"effect": str(heard.answer.effect), "code": heard.answer.code, "rows": said}
         audit.append(conn, lane.actor, "ASKED" if heard.asked else "ANSWER", heard.batch_id, not done.alarms, told)
         for alarm in done.alarms:
             audit.append(conn, lane.actor, "ALARM", lane.name, False, {"text": alarm})

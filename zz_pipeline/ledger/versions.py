@@ -118,10 +118,12 @@ def write_versions(
         version = (head.version if head else 0) + 1
         op = "CORRECT" if head and change.op == "PUBLISH" else change.op
         versions.append(_version_row(source, change, version, op, now))
-        told.append([c.record_key, version, c.digest])
+        states: dict[str, str] = {}
+        told.append([c.record_key, version, c.digest, states])
         for platform in platforms:
             facts = Facts(version, op, barred.get(c.record_key), (platform.name, c.record_key) in there, change.repair)
             decision = decide(source.kind, c.payload, platform.name, facts)
+            states[platform.name] = str(decision.state)
             rows.append(_outbox_row(source, c, version, platform, decision, now, zone_offset))
             if platform.public:
                 shown.append((c.record_key, c.payload, decision))

@@ -25,7 +25,7 @@ from zz_pipeline.delivery.protocol import (
     Verdict,
 )
 from zz_pipeline.platforms import wire
-from zz_pipeline.platforms.publicity_wire import content_sha256, is_stop, record, stops
+from zz_pipeline.platforms.publicity_wire import content_sha256, identity, is_stop, record, stops
 from zz_pipeline.platforms.wire import Contradiction, QueryFailed
 from zz_pipeline.settings import Department
 
@@ -145,6 +145,14 @@ class Publicity:
             alarm, rest = "", Finding.REFUSED
         return Answer(Effect.JUDGED, tuple(_counted(v, rest) for v in verdicts), "200", alarm=alarm)
 
+    def contents(self, call: Call, kind: str, remote_keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+        """Published records by pubId, as they are shown."""
+        return _contents(call, kind, remote_keys)
+
+    def identity(self, wire: Mapping[str, Any]) -> str:
+        """Subject, task (or day of the check) and items, or subject, scheme and time of a rating."""
+        return identity(wire)
+
     def probe(self, call: Call) -> bool:
         """Whether /quota answers as the contract says."""
         return wire.quota_answers(call, 200)
@@ -251,6 +259,16 @@ def _lookup(call: Call, pub_ids: Sequence[str]) -> dict[str, Remote]:
             if remote.remote_key not in part or remote.remote_key in found:
                 raise QueryFailed(Answer(Effect.UNKNOWN, alarm="平台按编号查询时返回了没有问到的记录。"))
             found[remote.remote_key] = remote
+    return found
+
+
+def _contents(call: Call, kind: str, pub_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    for part in wire.chunks(pub_ids):
+        for item in wire.items_of(_get(call, "/publicity/records", [("pubIds", ",".join(part))])):
+            with wire.usable():
+                if wire.text(item, "kind") == kind:
+                    found[wire.text(item, "pubId")] = wire.mapping(item, "record")
     return found
 
 

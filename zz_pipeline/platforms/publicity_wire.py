@@ -27,6 +27,17 @@ def is_stop(item: Mapping[str, Any]) -> bool:
     return "decidedAt" in item
 
 
+def identity(item: Mapping[str, Any]) -> str:
+    """What check or rating a published record speaks of, whatever its pubId; "" if it names no subject."""
+    details = item.get("details")
+    if not item.get("UniCode"):
+        return ""
+    if details is None:
+        return "|".join(str(item.get(name)) for name in ("UniCode", "scheme", "ratedAt"))
+    when = item.get("raninsTaskId") or item.get("insDate")
+    return "|".join([str(item["UniCode"]), str(when), *sorted({str(d.get("raninsItemName")) for d in details})])
+
+
 def record(key: RowKey, payload: Mapping[str, Any], ctx: RenderContext) -> dict[str, Any]:
     """The published form of a version; NotRenderable for what must never be shown."""
     return {"pubId": _pub_id(key, ctx), **_MAKERS[key.kind](key, payload, ctx)}

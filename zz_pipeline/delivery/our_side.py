@@ -1,0 +1,114 @@
+"""Our side of a comparison, read from the ledger in parts: holdings, rows of a record, what a row would send.
+
+Belongs here: `LedgerBook`, the `compare.Book` over one lane and kind. Must not: writing, HTTP, judging differences.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, and_, func, select
+
+from zz_pipeline.delivery import compare
+from zz_pipeline.delivery.compare import Held
+from zz_pipeline.delivery.protocol import Adapter, Remote, RenderContext, RowKey, State
+from zz_pipeline.delivery.rows import OutRow, read_rows
+from zz_pipeline.errors import NotRenderable
+from zz_pipeline.ledger.schema import holding, outbox, record_version
+from zz_pipeline.settings import Department
+from zz_pipeline.standard.results import FollowUps
+
+REMEMBERED = 2000  # records whose rows are kept in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What is needed to say what a row would have sent. `now`: Beijing wall time without zone."""
+
+    adapter: Adapter
+    department: Department
+    now: datetime
+    follow_ups: FollowUps
+
+
+class LedgerBook:
+    """One department's side on one platform, of one kind."""
+
+    def __init__(self, conn: Connection, platform: str, dept: str, kind: str, rendering: Rendering) -> None:
+        self.conn, self.platform, self.dept, self.kind, self.rendering = conn, platform, dept, kind, rendering
+        self._seen: OrderedDict[tuple[str, ...], list[OutRow]] = OrderedDict()
+
+    def held(self, remote_keys: Sequence[str]) -> Mapping[str, Held]:
+        """Our holdings under these keys (at most one IN list of them)."""
+        where = and_(self._mine(), holding.c.kind == self.kind, holding.c.remote_key.in_(remote_keys))
+        return {row.remote_key: self._held(row) for row in self.conn.execute(select(holding).where(where))}
+
+    def holdings(self, since: float) -> Iterator[Held]:
+        """All that was confirmed since then and should be there, streamed."""
+        where = and_(self._mine(), holding.c.kind == self.kind, holding.c.confirmed_at >= since)
+        query = select(holding).where(where, holding.c.state == "PRESENT")
+        for row in self.conn.execute(query, execution_options={"yield_per": 500}):
+            yield self._held(row)
+
+    def counted(self, since: float) -> int:
+        """How many holdings were confirmed since then."""
+        where = and_(self._mine(), holding.c.kind == self.kind, holding.c.confirmed_at >= since)
+        return int(self.conn.scalar(select(func.count()).select_from(holding).where(where)) or 0)
+
+    def rows(self, remote_key: str) -> list[OutRow]:
+        """Our rows of the record behind a remote key, newest first."""
+        names = compare.record_keys(remote_key)
+        if names not in self._seen:
+            mine = and_(outbox.c.platform == self.platform, outbox.c.dept == self.dept, outbox.c.kind == self.kind)
+            found = read_rows(self.conn, mine, outbox.c.record_key.in_(names), lock=False)
+            self._seen[names] = sorted(found, key=lambda row: row.key.version, reverse=True)
+            if len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+        return self._seen[names]
+
+    def hashes(self, row: OutRow, remote: Remote | None = None) -> list[frozenset[str]]:
+        """Of the frozen wire; else, for a row never claimed (after a restore), of what it sent when `remote` changed.
+
+        A wire may name the day on which it was made: the platform's day of change, and the one before it (receipts
+        may take a day), are tried beside today.
+        """
+        if row.wires:
+            return [self._digests(row.wires)]
+        if row.state is not State.READY:
+            return []
+        found = [self._digests(self._rendered(row, moment)) for moment in self._moments(remote)]
+        return [hashes for n, hashes in enumerate(found) if hashes and hashes not in found[:n]]
+
+    def _moments(self, remote: Remote | None) -> list[datetime]:
+        try:
+            changed = datetime.fromisoformat(remote.updated_at) if remote else None
+        except ValueError:
+            changed = None
+        moments = [changed, changed - timedelta(days=1)] if changed else []
+        return [*moments, self.rendering.now]
+
+    def _digests(self, wires: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+        return frozenset(self.rendering.adapter.content_hash(wire) for wire in wires)
+
+    def _rendered(self, row: OutRow, moment: datetime) -> Sequence[Mapping[str, Any]]:
+        names = zip(("kind", "record_key", "version"), row.key, strict=True)
+        where = [record_version.c[name] == value for name, value in names]
+        payload = orjson.loads(self.conn.execute(select(record_version.c.payload).where(*where)).scalar_one())
+        with_ = self.rendering
+        context = RenderContext(with_.department, moment, follow_ups=with_.follow_ups)
+        try:
+            return with_.adapter.render(row.key, row.op, row.reason, row.rule, payload, context)
+        except NotRenderable:
+            return ()  # delivery says so with its reason when the row's turn comes
+
+    def _mine(self) -> Any:
+        return and_(holding.c.platform == self.platform, holding.c.dept == self.dept)
+
+    def _held(self, row: Any) -> Held:
+        key = RowKey(self.kind, row.record_key, row.version)
+        return Held(row.remote_key, key, row.state, row.content_hash, row.confirmed_at)
