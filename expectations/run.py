@@ -25,9 +25,9 @@ import pyarrow as pa
 
 from expectations.across import facts
 from expectations.catalogue import RULES
-from expectations.frame import Setting, inspection_frame, rating_frame, repair_frame
+from expectations.frame import Senders, Setting, inspection_frame, rating_frame, repair_frame
 from expectations.outcome import Breach, Tally
-from expectations.pieces import Places, pieces, take
+from expectations.pieces import Places, Slice, pieces, take
 from zz_pipeline.errors import CheckError
 from zz_pipeline.history import History
 from zz_pipeline.quality import CheckOutcome
@@ -35,7 +35,7 @@ from zz_pipeline.settings import Department
 from zz_pipeline.standard.lists import Lists
 from zz_pipeline.standard.tables import TABLES, Kind
 
-FRAMES: dict[Kind, Callable[[pa.Table, Setting], pd.DataFrame]] = {
+FRAMES: dict[Kind, Callable[[pa.Table, Senders, Setting], pd.DataFrame]] = {
     Kind.INSPECTION: inspection_frame,
     Kind.RATING: rating_frame,
     Kind.REPAIR: repair_frame,
@@ -115,20 +115,41 @@ def frames(parts: Sequence[Part], kind: Kind, history: History, failed: dict[int
     starts = np.cumsum([0, *(parts[n].table.num_rows for n in good)])
     for group in pieces([parts[n].table for n in good]):
         made = []
-        for piece in group:
-            number = good[piece.part]
-            frame = _frame(take(parts[number].table, piece.rows), kind, parts[number].setting)
-            if isinstance(frame, CheckError):
-                failed.setdefault(number, frame)
-                continue
-            facts = {name: values[starts[piece.part] + piece.rows] for name, values in across.items()}
-            made.append((number, piece.rows, frame.assign(**facts)))
+        for slices in _joined(group, good, parts, kind, failed):
+            rows = np.concatenate([s.rows for s in slices.slices])
+            at = np.concatenate([starts[s.part] + s.rows for s in slices.slices])
+            number = np.concatenate([np.full(len(s.rows), good[s.part]) for s in slices.slices])
+            made.append((slices.frame.assign(**{name: values[at] for name, values in across.items()}), number, rows))
         if made:
             yield Frame(
-                pd.concat([frame for _, _, frame in made], ignore_index=True) if len(made) > 1 else made[0][2],
-                np.concatenate([np.full(len(rows), number) for number, rows, _ in made]),
-                np.concatenate([rows for _, rows, _ in made]),
+                pd.concat([frame for frame, _, _ in made], ignore_index=True) if len(made) > 1 else made[0][0],
+                np.concatenate([number for _, number, _ in made]),
+                np.concatenate([rows for _, _, rows in made]),
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A frame, and the slices whose rows it holds one after the other."""
+
+    frame: pd.DataFrame
+    slices: Sequence[Slice]
+
+
+def _joined(
+    group: Sequence[Slice], good: Sequence[int], parts: Sequence[Part], kind: Kind, failed: dict[int, CheckError]
+) -> Iterator[_Made]:
+    """One frame of all slices; if that cannot be made, one of each, so that only the part at fault stops."""
+    frame = _frame(group, good, parts, kind)
+    if not isinstance(frame, CheckError):
+        yield _Made(frame, group)
+        return
+    for piece in group:
+        frame = _frame([piece], good, parts, kind)
+        if isinstance(frame, CheckError):
+            failed.setdefault(good[piece.part], frame)
+        else:
+            yield _Made(frame, [piece])
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,9 +301,14 @@ def _kind_of_error(info: Any) -> str:
     return next((match[1] for match in named if match), "没有给出结果")
 
 
-def _frame(table: pa.Table, kind: Kind, setting: Setting) -> pd.DataFrame | CheckError:
+def _frame(group: Sequence[Slice], good: Sequence[int], parts: Sequence[Part], kind: Kind) -> pd.DataFrame | CheckError:
+    settings = [parts[good[piece.part]].setting for piece in group]
+    names = TABLES[kind].schema.names
     try:
-        return FRAMES[kind](table.combine_chunks(), setting)
+        tables = [take(parts[good[piece.part]].table, piece.rows).select(names) for piece in group]
+        of_row = np.repeat(np.arange(len(group), dtype=np.int64), [table.num_rows for table in tables])
+        senders = Senders(tuple(setting.department for setting in settings), of_row)
+        return FRAMES[kind](pa.concat_tables(tables).combine_chunks(), senders, settings[0])
     except Exception as error:  # whatever it was, an unchecked batch must not go on; its text may quote a record
         return _unarranged(kind, error)
 
