@@ -18,7 +18,7 @@ from sqlalchemy import Connection, and_, case, insert, select, update
 
 from zz_pipeline.delivery import budget, gates, holdings, points
 from zz_pipeline.delivery.lanes import Lane
-from zz_pipeline.delivery.protocol import Adapter, RenderContext, RowKey, Sent, State
+from zz_pipeline.delivery.protocol import Adapter, Clock, RenderContext, RowKey, Sent, State
 from zz_pipeline.delivery.rows import (
     Batch,
     Facts,
@@ -52,6 +52,7 @@ class Desk:
     entry: str
     zone: ZoneInfo
     follow_ups: FollowUps | None = None
+    monotonic: Clock = time.monotonic  # by which the send deadline is measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def claim(lane: Lane, desk: Desk, now: float) -> Claimed:
         else:
             done.claim = _fresh(conn, lane, desk, old, rows, done, now)
     if done.claim is not None:
-        done.claim = replace(done.claim, at=time.monotonic())
+        done.claim = replace(done.claim, at=desk.monotonic())
     return done
 
 

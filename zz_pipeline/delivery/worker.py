@@ -6,7 +6,6 @@ Must not: SQL beyond looking for what is next, a platform's contract, state chan
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -153,7 +152,7 @@ class Worker:
         return True
 
     def _push(self, taken: Claim) -> None:
-        late = time.monotonic() - taken.at > self.desk.spec.send_deadline_seconds
+        late = self.desk.monotonic() - taken.at > self.desk.spec.send_deadline_seconds
         reason = self.watch.halted()
         if late or reason:
             unsend(self.lane, taken.sent.batch_id, taken.attempt, self.watch.clock())
