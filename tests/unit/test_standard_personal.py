@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zz_pipeline.standard.personal import EXEMPT_FIELDS, find_personal, mask, mask_text, personal_kind, redact
+from zz_pipeline.standard.personal import (
+    ADDRESS_FIELDS,
+    EXEMPT_FIELDS,
+    find_personal,
+    mask,
+    mask_text,
+    personal_kind,
+    redact,
+)
 from zz_pipeline.standard.tables import Personal
 
 TODAY = date(2026, 11, 22)
@@ -62,9 +70,93 @@ def test_a_mobile_number_is_found_however_it_is_written(text):
     assert personal_kind(text, TODAY) == "mobile"
 
 
-@pytest.mark.parametrize("text", ["4111111111111111", "卡号 4111 1111 1111 1111"])
+def card(first):
+    """A number with the check digit of ISO/IEC 7812; the account part is invented."""
+    doubled = [int(c) * 2 - 9 * (c > "4") if place % 2 == 0 else int(c) for place, c in enumerate(reversed(first))]
+    return first + str(-sum(doubled) % 10)
+
+
+CARD = card("622202000000000123")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111111111111111",
+        "卡号 4111 1111 1111 1111",
+        CARD,
+        f"开户行样例银行，账号{CARD}。",
+        CARD.translate(FULL),
+        " ".join(CARD[i : i + 4] for i in range(0, 19, 4)),
+        "－".join(CARD[i : i + 4] for i in range(0, 19, 4)).translate(FULL),
+        "　".join(CARD[i : i + 4] for i in range(0, 19, 4)),
+        " ".join(CARD),
+    ],
+)
 def test_a_bank_card_is_found_by_its_check(text):
     assert personal_kind(text, TODAY) == "bank_card"
+
+
+@pytest.mark.parametrize("place", range(len(CARD)))
+def test_a_card_number_with_one_wrong_digit_is_no_card(place):
+    wrong = CARD[:place] + str((int(CARD[place]) + 1) % 10) + CARD[place + 1 :]
+    assert personal_kind(wrong, TODAY) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "家住周至县样例镇样例村三组12号",
+        "当事人住址：样例路8号院2号楼3单元501室",
+        "户籍地周至县样例村5组",
+        "户籍所在地：样例省样例市样例路12号",
+        "家庭住址样例镇样例街7号",
+        "居住于样例路9号附1号",
+        "样例小区３号楼２单元５０１",
+        "样例花园 12栋 1单元 302室",
+        "样例家属院东区501室",
+        "周至县样例镇样例村三组 12 号",
+        "现住样例公寓1203室",
+        "2 单元 301 室",
+    ],
+)
+def test_a_home_address_is_found_down_to_its_door(text):
+    assert personal_kind(text, TODAY) == "home_address"
+    assert personal_kind(mask_text(text), TODAY) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "通过登记的住所（经营场所）无法联系",
+        "周至县样例小区物业服务有限公司",
+        "周至县二曲街道样例路1号",
+        "样例路8号2号楼",
+        "第3单元教学检查",
+        "特种设备2单元锅炉",
+        "样例住宿服务有限公司",
+        "检查组3组12人",
+        "住建局第12号公告",
+        "核对住址登记情况 2 号文",
+        "常住人口登记12户",
+        "周至县样例村股份经济合作社",
+        "餐饮服务单位食品安全与燃气安全联合抽查",
+    ],
+)
+def test_an_enterprises_place_and_a_word_that_sounds_alike_are_no_home(text):
+    assert personal_kind(text, TODAY) is None
+    assert mask_text(text) == text
+
+
+@pytest.mark.parametrize("field", sorted(ADDRESS_FIELDS))
+def test_in_the_address_fields_of_an_enterprise_no_home_is_looked_for_but_numbers_are(field):
+    assert personal_kind("样例花园12栋1单元302室", TODAY, field=field) is None
+    assert personal_kind(f"样例花园12栋1单元302室 {ID}", TODAY, field=field) == "resident_id"
+    assert personal_kind("样例花园12栋1单元302室", TODAY, field="remark") == "home_address"
+
+
+def test_the_address_fields_are_those_of_the_standard_table():
+    assert {"address_registered", "address_operating"} == ADDRESS_FIELDS
 
 
 @pytest.mark.parametrize(
@@ -94,7 +186,9 @@ def test_a_birth_in_the_future_is_none_on_that_day():
 
 
 def test_a_column_keeps_its_rows_and_its_nulls():
-    assert find_personal([None, ID, "无", "13800138000"], TODAY).to_pylist() == [None, "resident_id", None, "mobile"]
+    texts = [None, ID, "无", "13800138000", CARD, "家住样例村3组12号"]
+    kinds = [None, "resident_id", None, "mobile", "bank_card", "home_address"]
+    assert find_personal(texts, TODAY).to_pylist() == kinds
 
 
 @given(st.text(max_size=20), st.text(max_size=20))

@@ -1,6 +1,6 @@
 """Personal data: finding it in texts that may leave the house, and masking it for screens, reports and logs.
 
-Belongs here: what a resident ID, a mobile number or a bank card looks like inside a text; masks by personal-data class.
+Belongs here: what a resident ID, a mobile number, a bank card or a home address looks like inside a text; masks by class.
 Must not: deciding what follows from a find (rules, publishing), cutting anything out of a record.
 
 Source: standard 4.1, 4.3, 4.5; contract ③ 6005; 个人信息保护法 §28, §51. The search is at least as wide as 6005: it is better
@@ -20,23 +20,40 @@ import pyarrow.compute as pc
 
 from zz_pipeline.standard.columns import as_text, map_unique
 from zz_pipeline.standard.identifiers import RESIDENT_CHECKS, RESIDENT_WEIGHTS, is_uscc
-from zz_pipeline.standard.tables import Personal
+from zz_pipeline.standard.tables import INSPECTION, Personal
 
-RESIDENT, MOBILE, BANK_CARD = "resident_id", "mobile", "bank_card"
-KIND_LABELS = {RESIDENT: "居民身份证号", MOBILE: "手机号码", BANK_CARD: "银行卡号"}
+RESIDENT, MOBILE, BANK_CARD, HOME = "resident_id", "mobile", "bank_card", "home_address"
+KIND_LABELS = {RESIDENT: "居民身份证号", MOBILE: "手机号码", BANK_CARD: "银行卡号", HOME: "家庭住址"}
+# Where an address is asked for, it is the enterprise's; a home is looked for in every other text (standard 1.8, 4.5).
+ADDRESS_FIELDS = frozenset(field.name for field in INSPECTION.fields if field.personal is Personal.ADDRESS)
 # By field name, because a task number has the shape of a resident ID and one in eleven also passes its check (1.6).
 EXEMPT_FIELDS = frozenset({"plan_id", "task_id", "record_key", "record_no", "pub_id"})
 
 # A text with fewer than eleven numerals holds none of the three: RE2, on the whole column, before anything slow.
 _CANDIDATE = r"(?:\pN\PN*){11}"
 _CANDIDATE_PY = re.compile(r"(?:\d[^\d]*){11}")
+_HOME_WORDS = "住|户籍|单元|组|室"  # no home address without one of these
 _SEPARATOR = re.compile(
     "[\\s\u00ad\u00b7\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u206f\u2212\u2e3a\u2e3b\u3000\u3164\ufe58\ufe63\ufeff_-]"
 )
 _RESIDENT = re.compile(r"(?=([0-9]{17}[0-9Xx]))")
 _MOBILE = re.compile(r"(?:(?<![0-9])|(?<=86))1[3-9](?:[\s\u2010-\u2015-]?[0-9]){9}(?![0-9])")
+_N = r"[0-9一二三四五六七八九十百零〇]{1,5}"
+_DOOR = rf"{_N}\s*(?:室|户|号(?!令|文|公告)|组|栋|幢|单元)"
+# What makes an address a home: that somebody lives there, or a flat or a farmstead down to the door. A street number alone
+# is a shop's, and 住所 is the law's word for an enterprise's registered place.
+_HOMES = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?:家庭(?:住址|地址)|住址|家住|现住|居住于|居住在|居住地|常住|暂住|户籍地?|户籍所在地)(?!情况|核查|登记|人口)[^，。；;\n]{{0,40}}{_DOOR}",
+        rf"{_N}\s*(?:号楼|栋|幢|座)\s*(?:{_N}\s*单元)\s*[^，。；;\n]{{0,4}}?{_N}(?:\s*(?:室|户|号))?",
+        rf"{_N}\s*单元\s*{_N}\s*(?:室|户|号|层)",
+        rf"(?:小区|花园|家属院|家属楼|公寓|新村|苑)\s*[^，。；;\n]{{0,12}}?{_N}\s*(?:室|户)",
+        rf"村[^，。；;\n]{{0,6}}?{_N}\s*组\s*{_N}\s*(?:号|户)",
+    )
+)
 # Prefixes of cards in use here (银联 62, 9558, Visa 4, MasterCard 51–55, JCB 35); a task number begins with 61.
-_CARD = re.compile(r"(?<![0-9])(?:62|9558|4|5[1-5]|35)(?:[ -]?[0-9])+(?![0-9])")
+_CARD = re.compile(r"(?<![0-9])(?:6[\s-]?2|9558|4|5[\s-]?[1-5]|3[\s-]?5)(?:[\s\u2010-\u2015-]{0,2}[0-9])+(?![0-9])")
 _CARD_LENGTHS = range(16, 20)
 _MISTYPED_UNTIL = 2012  # a mistyped ID is personal too; later "births" are rather the days of task numbers
 
@@ -53,24 +70,26 @@ _SECRET = re.compile(
 
 
 def find_personal(values: Any, today: date | None = None) -> pa.Array:
-    """For each text the kind of personal data in it (RESIDENT before MOBILE before BANK_CARD), null if none.
+    """For each text the kind of personal data in it (RESIDENT, MOBILE, BANK_CARD, HOME, the first found), null if none.
 
     With `today`, a birth date after it is no resident ID. Callers leave `EXEMPT_FIELDS` out.
     """
     array = as_text(values)
-    candidate = pc.match_substring_regex(array, _CANDIDATE)
+    candidate = pc.match_substring_regex(array, f"{_CANDIDATE}|{_HOME_WORDS}")
     return map_unique(pc.if_else(candidate, array, None), lambda text: personal_kind(text, today), pa.string())
 
 
-def personal_kind(text: str, today: date | None = None) -> str | None:
-    """`find_personal` of one text."""
+def personal_kind(text: str, today: date | None = None, field: str = "") -> str | None:
+    """`find_personal` of one text; in an address field of an enterprise no home is looked for."""
     plain = unicodedata.normalize("NFKC", text)
     squeezed = _SEPARATOR.sub("", plain)
     if any(_is_resident(match[1], today) for match in _RESIDENT.finditer(squeezed)):
         return RESIDENT
     if _MOBILE.search(plain):
         return MOBILE
-    return BANK_CARD if any(_is_card(match[0]) for match in _CARD.finditer(plain)) else None
+    if any(_is_card(match[0]) for match in _CARD.finditer(plain)):
+        return BANK_CARD
+    return HOME if field not in ADDRESS_FIELDS and any(home.search(plain) for home in _HOMES) else None
 
 
 def mask(value: str | None, personal: Personal, field: str = "") -> str:
@@ -86,8 +105,8 @@ def mask(value: str | None, personal: Personal, field: str = "") -> str:
 
 
 def mask_text(text: str) -> str:
-    """A text with every resident ID (also a mistyped one), mobile and bank card in it masked; the rest unchanged."""
-    if not _CANDIDATE_PY.search(unicodedata.normalize("NFKC", text)):
+    """A text with every resident ID (also a mistyped one), mobile, bank card and home in it masked; the rest unchanged."""
+    if not _CANDIDATE_PY.search(unicodedata.normalize("NFKC", text)) and not re.search(_HOME_WORDS, text):
         return text
     plain, places = _with_places(text)
     out = list(text)
@@ -167,6 +186,9 @@ def _spans(plain: str) -> Iterator[tuple[int, int, int, int]]:
     for match in _CARD.finditer(plain):
         if _is_card(match[0]):
             yield match.start(), match.end(), 0, 4
+    for home in _HOMES:
+        for match in home.finditer(plain):
+            yield match.start(), match.end(), 0, 0
 
 
 def _is_resident(text: str, today: date | None) -> bool:
