@@ -63,7 +63,7 @@ def test_an_eighteen_digit_text_keeps_every_digit_through_a_csv_file(number):
         (GB, lines(row("1")) + b'2,"x,y\r\n', "断裂"),
         (GB, lines(row("1"), row("2")[:-2]), "第 3 行有 6 格"),
         (GB, lines([*row("1"), "多"]), "第 2 行有 9 格|内容可能错位"),
-        (GB, b"", "找不到表头"),
+        (GB, b"", "空的"),
     ],
 )
 def test_a_csv_file_that_cannot_be_read_for_certain_is_refused_with_row_and_reason(dept, content, word):

@@ -26,6 +26,7 @@ from zz_pipeline.sources.archive import keep_bytes
 from zz_pipeline.sources.base import SourceFile, join_tables
 from zz_pipeline.sources.files import UNFINISHED, refused, whole_content
 from zz_pipeline.sources.returned import ReturnedRows, placed, read_returned, returned_sheet
+from zz_pipeline.sources.signs import shown
 from zz_pipeline.standard.canonical import sm3_hex
 
 SETTLED = "退回条目已结清的行（以后来接收的为准）"
@@ -40,28 +41,29 @@ def with_returned(raw: RawBatch, ledger: Ledger, settings: Settings, day: date, 
     skipped: Counter[str] = Counter(raw.skipped)
     answered: list[int] = list(raw.returned)
     for path in _handed_in(dept, settings):
+        name = shown(path.name)
         try:
             content = whole_content(path)
         except SourceRefused as refusal:
-            files += _told(dept, path, refused(path.name, "", refusal))
+            files += _told(dept, path, refused(name, "", refusal))
             continue
         digest = sm3_hex(content)
         if digest in known or any(f.digest == digest for f in files):
             continue
         try:
             if returned_sheet(content) is None:
-                files += _foreign(dept, path, digest)
+                files += _foreign(dept, name, digest)
                 continue
-            rows = read_returned(dept, path.name, content)
+            rows = read_returned(dept, name, content)
         except SourceRefused as refusal:
-            files += _told(dept, path, refused(path.name, digest, refusal))
+            files += _told(dept, path, refused(name, digest, refusal))
             continue
         table, ids, late = _accepted_since(rows, ledger, dept)
-        _, kept = keep_bytes(settings.home, dept.key, day, path.name, content)
+        _, kept = keep_bytes(settings.home, dept.key, day, name, content)
         tables.append(table)
-        files.append(SourceFile(path.name, digest, table.num_rows, "READ", "", kept))
+        files.append(SourceFile(name, digest, table.num_rows, "READ", "", kept))
         answered += ids
-        warnings += [*rows.found.warnings, *_late_words(path.name, late)]
+        warnings += [*rows.found.warnings, *_late_words(name, late)]
         skipped += rows.found.skipped
         skipped[SETTLED] += late
     return replace(
@@ -97,14 +99,14 @@ def _told(dept: Department, path: Path, file: SourceFile) -> list[SourceFile]:
     return [] if ordinary else [file]
 
 
-def _foreign(dept: Department, path: Path, digest: str) -> list[SourceFile]:
+def _foreign(dept: Department, name: str, digest: str) -> list[SourceFile]:
     """What is no 退回清单: named where nobody else would read it, so that no hand-in is overlooked."""
-    if dept.source.kind in _FILES_OF_ITS_OWN and not path.name.startswith(_NAMED):
+    if dept.source.kind in _FILES_OF_ITS_OWN and not name.startswith(_NAMED):
         return []
     text = (
         "不是本系统发出的退回清单（.xlsx，含“退回编号”“原文件”“原行号”三列）。请用发出的清单改正后另存为 .xlsx 重交。"
     )
-    return [refused(path.name, digest, SourceRefused(text))]
+    return [refused(name, digest, SourceRefused(text))]
 
 
 def _accepted_since(rows: ReturnedRows, ledger: Ledger, dept: Department) -> tuple[pa.Table, list[int], int]:

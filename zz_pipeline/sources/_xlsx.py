@@ -18,16 +18,16 @@ from dataclasses import dataclass, field
 from xml.parsers import expat
 
 from zz_pipeline.errors import SourceRefused
-from zz_pipeline.sources.base import FORMULA, HIDDEN, STRUCK
+from zz_pipeline.sources.base import CELLS, FORMULA, HIDDEN, STRUCK
+from zz_pipeline.sources.signs import OLE, ZIP, foreign, other_package
 
 PACKED_BYTES = 20 * 1024 * 1024
 UNPACKED_BYTES = 200 * 1024 * 1024
 MEMBERS = 2_000
 RATIO = 150
 RATIO_FROM = 1024 * 1024  # a small member of blanks may be pressed harder without harm
-CELLS = (
-    20_000_000  # the reader makes a full rectangle up to the last cell; one cell at XFD1048576 would ask for 17 billion
-)
+# One text may stand in many cells; the reader writes it out for each of them.
+TEXTS = 100 * 1024 * 1024
 _BLOCK = 1024 * 1024
 _REFERENCE = re.compile(r"\$?([A-Za-z]{1,7})\$?([0-9]{1,12})")
 
@@ -37,7 +37,8 @@ _FORBIDDEN = (
     (re.compile(r"/externallinks/|/connections\.xml$|/querytables/", re.I), "含有指向其他文件或数据库的外部链接"),
     (re.compile(r"encryptedpackage|encryptioninfo", re.I), "加了密码"),
 )
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_WORKBOOK = "xl/workbook.xml"
+_STRINGS = "xl/sharedstrings.xml"
 
 
 @dataclass(slots=True)
@@ -62,19 +63,32 @@ def open_package(content: bytes) -> Package:
     """Check the limits and rebuild the package from its XML parts; SourceRefused says in Chinese what is wrong."""
     if len(content) > PACKED_BYTES:
         raise SourceRefused(f"文件有 {len(content) / 1048576:.1f} MiB，超过 20 MiB 的上限。请拆成几个文件后重交。")
-    if content.startswith(_OLE):
-        raise SourceRefused("是加了密码的工作簿或旧版 .xls。请去掉密码，另存为 .xlsx 后重交。")
+    _check_kind(content)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
             _check_members(members)
             parts = _read_parts(archive, members)
+            others = archive.namelist()
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
         raise SourceRefused(
             f"不是完整的 .xlsx 工作簿（{type(error).__name__}）。请用 Excel 打开核对，另存后重交。"
         ) from error
+    if _WORKBOOK not in parts:
+        raise SourceRefused(f"其实是{other_package(others)}，里面没有工作簿。请另存为 .xlsx 后重交。")
     _check_content(parts)
     return Package(_pack(parts), parts)
+
+
+def _check_kind(content: bytes) -> None:
+    if content.startswith(OLE):
+        raise SourceRefused(f"是{foreign(content)}。请去掉密码，另存为 .xlsx 后重交。")
+    if not content:
+        raise SourceRefused("文件是空的，一个字节也没有。请重新导出后再交；当天没有检查的，不用交文件。")
+    if not content.startswith(ZIP):
+        kind = foreign(content) or ("文本或 CSV" if b"\x00" not in content[:4000] else "")
+        told = f"其实是{kind}，不是完整的 .xlsx 工作簿" if kind else "不是完整的 .xlsx 工作簿"
+        raise SourceRefused(f"{told}。请用 Excel 打开核对，另存为 .xlsx 后重交。")
 
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
@@ -138,7 +152,7 @@ def sheet_marks(package: Package, sheet: str) -> Marks:
     part = _sheet_part(package, sheet)
     struck = _struck_styles(package.parts.get("xl/styles.xml", b""))
     marks = Marks()
-    state = _SheetState(struck, marks)
+    state = _SheetState(struck, marks, _string_sizes(package))
     _parse(package.parts[part], state.start, state.end)
     if (marks.last_row + 1) * (marks.last_column + 1) > CELLS:
         raise SourceRefused(f"工作表“{sheet}”在很远的位置有单元格，表格大得不正常。请删去空白行列后另存重交。")
@@ -150,8 +164,9 @@ def sheet_marks(package: Package, sheet: str) -> Marks:
 class _SheetState:
     """Collects marks while a sheet's XML goes by."""
 
-    def __init__(self, struck: frozenset[int], marks: Marks) -> None:
-        self.struck, self.marks = struck, marks
+    def __init__(self, struck: frozenset[int], marks: Marks, sizes: list[int]) -> None:
+        self.struck, self.marks, self.sizes = struck, marks, sizes
+        self.texts = 0
         self.filtered = False
         self.row, self.column = -1, -1
         self.kind, self.style, self.formula, self.value, self.text = "", 0, False, False, ""
@@ -196,6 +211,45 @@ class _SheetState:
                 self.marks.errors[self.row, self.column] = self.text or "#错误"
             if self.value and self.style in self.struck:
                 self.marks.rows.setdefault(self.row, STRUCK)
+            if self.kind == "s":
+                self._point(self.text)
+
+    def _point(self, text: str) -> None:
+        """Count a text that stands elsewhere: many cells that point to one long text are a bomb."""
+        index = int(text) if text.strip().isdecimal() else -1
+        self.texts += self.sizes[index] if 0 <= index < len(self.sizes) else 0
+        if self.texts > TEXTS:
+            raise SourceRefused("工作簿里同一段长文字重复了太多次，展开后过大。请把数据复制到新的工作簿里另存后重交。")
+
+
+def _string_sizes(package: Package) -> list[int]:
+    """Bytes of each shared text, as they stand in the package."""
+    name = next((n for n in package.parts if n.lower() == _STRINGS), "")
+    sizes: list[int] = []
+
+    def end(tag: str, text: str) -> None:
+        if tag == "t" and sizes:
+            sizes[-1] += len(text)
+
+    def start(tag: str, _attributes: dict[str, str]) -> None:
+        if tag == "si":
+            sizes.append(0)
+
+    if name:
+        _parse(package.parts[name], start, end)
+    return sizes
+
+
+def date_system(package: Package) -> str:
+    """The day count of the workbook itself, "1900" or "1904", its head says."""
+    found = ["1900"]
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        if name == "workbookPr" and attributes.get("date1904") in ("1", "true"):
+            found.append("1904")
+
+    _parse(package.parts[_WORKBOOK], start, lambda _n, _t: None)
+    return found[-1]
 
 
 def _struck_styles(content: bytes) -> frozenset[int]:
@@ -233,7 +287,7 @@ def _sheet_part(package: Package, sheet: str) -> str:
         if name == "Relationship":
             targets[attributes.get("Id", "")] = attributes.get("Target", "")
 
-    _parse(package.parts.get("xl/workbook.xml", b""), in_book, lambda _n, _t: None)
+    _parse(package.parts[_WORKBOOK], in_book, lambda _n, _t: None)
     _parse(package.parts.get("xl/_rels/workbook.xml.rels", b""), in_relations, lambda _n, _t: None)
     target = targets.get(ids.get(sheet, ""), "")
     part = target.lstrip("/") if target.startswith("/") else posixpath.normpath(f"xl/{target}")

@@ -25,6 +25,8 @@ HIDDEN, STRUCK, FORMULA = "hidden", "struck", "formula"  # what `_mark` says of 
 # Excel keeps 15 significant digits: a longer number in a number cell has lost some, whatever the file shows.
 EXACT_LIMIT = 10**15
 CHUNK = 10_000
+# Cells of one table. As Python texts a cell takes up to 150 bytes; with this many a reading stays under 1 GiB.
+CELLS = 6_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ Belongs here: the inbox. Must not: the inside of a file (`workbook`, `csvfile`),
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +23,7 @@ from zz_pipeline.sources.base import SourceFile, Window, join_tables
 from zz_pipeline.sources.csvfile import read_csv
 from zz_pipeline.sources.grid import Found
 from zz_pipeline.sources.returned import is_returned
+from zz_pipeline.sources.signs import shown
 from zz_pipeline.sources.workbook import read_workbook
 from zz_pipeline.standard.canonical import sm3_hex
 
@@ -56,40 +59,44 @@ def read_files(dept: Department, settings: Settings, window: Window, known: froz
     inbox = Inbox()
     seen = set(known)
     for path in _handed_in(dept, settings, window.day, inbox):
-        try:
-            content = whole_content(path)
-        except SourceRefused as refusal:
-            inbox.files.append(refused(path.name, "", refusal))
+        content = _content(path, inbox)
+        if content is None:
             continue
         digest = sm3_hex(content)
         if digest not in seen and not is_returned(content):  # a 退回清单 that comes back is read apart
             seen.add(digest)
-            _take(dept, settings, window, path.name, content, inbox)
+            _take(dept, settings, window, shown(path.name), content, inbox)
     _strangers(dept, settings, window, inbox)
     return inbox
 
 
+def _content(path: Path, inbox: Inbox) -> bytes | None:
+    """The bytes of a file; None if it is named as refused instead."""
+    try:
+        return whole_content(path)
+    except SourceRefused as refusal:
+        inbox.files.append(refused(shown(path.name), "", refusal))
+        return None
+
+
 def _strangers(dept: Department, settings: Settings, window: Window, inbox: Inbox) -> None:
-    """A file whose name is not as agreed is kept and named, never overlooked."""
+    """What is no file, or whose name is not as agreed, is named and kept, never overlooked."""
     folder = folder_of(dept, settings)
     if not folder.is_dir():
         return
     for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.match(dept.source.pattern) or UNFINISHED.search(path.name):
+        if UNFINISHED.search(path.name) or path.name.lower() in SYSTEM_FILES:
             continue
-        if path.name.lower() in SYSTEM_FILES:
+        if path.is_file() and path.match(dept.source.pattern):
+            continue
+        content = _content(path, inbox)
+        if content is None or is_returned(content):
             continue
         refusal = SourceRefused(
             f"文件名不是约定的样子（{dept.source.pattern}），不能确定是什么表。请改成约定的名字后重新放入，不用的请移走。"
         )
-        try:
-            content = whole_content(path)
-        except SourceRefused as unreadable:
-            inbox.files.append(refused(path.name, "", unreadable))
-            continue
-        if not is_returned(content):
-            digest, kept = keep_bytes(settings.home, dept.key, window.day, path.name, content)
-            inbox.files.append(refused(path.name, digest, refusal, kept))
+        digest, kept = keep_bytes(settings.home, dept.key, window.day, shown(path.name), content)
+        inbox.files.append(refused(shown(path.name), digest, refusal, kept))
 
 
 def read_content(dept: Department, name: str, content: bytes) -> Found:
@@ -159,13 +166,30 @@ def _day(dept: Department, name: str, inbox: Inbox) -> date | None:
 def whole_content(path: Path) -> bytes:
     """The bytes of a file that nobody is writing just now."""
     try:
-        before = path.stat()
+        before = path.lstat()
+        if kind := _no_file(before.st_mode):
+            raise SourceRefused(kind)
         if before.st_size > BYTES:
             raise SourceRefused("文件超过 256 MiB。请拆成几个文件后重交。")
-        content = path.read_bytes()
-        after = path.stat()
+        content = _bytes(path)
+        after = path.lstat()
     except OSError as error:
         raise SourceRefused(f"文件打不开（{error.strerror}）。请检查权限，或等它上传完后重跑。") from error
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or len(content) != after.st_size:
         raise SourceRefused("文件正在上传，还没有写完。等上传完后重跑，或明晚自动读取。")
     return content
+
+
+def _bytes(path: Path) -> bytes:
+    """Without following a link, and without waiting for a writer if a pipe has come in its place meanwhile."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        return file.read()
+
+
+def _no_file(mode: int) -> str:
+    """What is wrong with something in an inbox that is no plain file; "" if it is one."""
+    if stat.S_ISLNK(mode):
+        return "是指向别处的链接或快捷方式，里面是什么无法核实。请把文件本身放进来。"
+    if stat.S_ISDIR(mode):
+        return "是文件夹，里面的文件不会读取。请把文件直接放在交表文件夹里，不用的请移走。"
+    return "" if stat.S_ISREG(mode) else "不是普通文件（是管道或设备）。请移走，换成文件本身。"

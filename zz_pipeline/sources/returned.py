@@ -8,19 +8,17 @@ A leading = + - @ is kept from being taken for a formula by an apostrophe, which
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import dataclass
 
 import pyarrow as pa
-from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
 from zz_pipeline.errors import SourceRefused
 from zz_pipeline.settings import Department
-from zz_pipeline.sources._xlsx import open_package
 from zz_pipeline.sources.base import FILE, ROW, TRACE
 from zz_pipeline.sources.grid import SEARCH_ROWS, Found, plain
-from zz_pipeline.sources.workbook import read_workbook
+from zz_pipeline.sources.signs import ZIP
+from zz_pipeline.sources.workbook import Book, opened, read_sheet
 from zz_pipeline.standard.canonical import sm3_hex
 
 NUMBER, FROM_FILE, FROM_ROW, REASON, REMEDY = "退回编号", "原文件", "原行号", "退回原因", "怎么改"
@@ -29,7 +27,6 @@ SERVICE = (*LEADING, *TRAILING)
 # How XML writers put these characters: as UTF-8, or as references. A look at the bytes spares reading every other workbook twice.
 _REFERENCES = ("&#{};", "&#x{:x};", "&#x{:X};")
 _WRITTEN = (NUMBER.encode(), *("".join(form.format(ord(c)) for c in NUMBER).encode() for form in _REFERENCES))
-_ZIP = b"PK\x03\x04"
 _GUARDED = re.compile(r"\A'+[=+\-@＝＋－＠\t\r]")
 _DANGEROUS = re.compile(r"\A'*[=+\-@＝＋－＠\t\r]")
 _NUMBER = re.compile(r"([A-Za-z]{2,8})-([0-9]{1,12})-([0-9A-Fa-f]{6})")
@@ -68,21 +65,16 @@ def return_number(dept: str, entry: int) -> str:
 
 def returned_sheet(content: bytes) -> Sheet | None:
     """The sheet that holds a 退回清单; None if the file is no such workbook. SourceRefused if it cannot be opened."""
-    if not content.startswith(_ZIP):
+    if not content.startswith(ZIP):
         return None
-    package = open_package(content)
-    if not any(form in part for part in package.parts.values() for form in _WRITTEN):
-        return None
-    try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(package.content))
-        visible = [s.name for s in book.sheets_metadata if s.visible == SheetVisibleEnum.Visible]
-        return next(filter(None, (_sheet(book, name) for name in visible)), None)
-    except CalamineError as error:
-        raise SourceRefused(f"工作簿读不出来（{error}）。请用 Excel 打开核对，另存后重交。") from error
+    with opened(content) as book:
+        if not any(form in part for part in book.package.parts.values() for form in _WRITTEN):
+            return None
+        return next(filter(None, (_sheet(book, name) for name in book.visible)), None)
 
 
-def _sheet(book: CalamineWorkbook, name: str) -> Sheet | None:
-    rows = [[plain(str(cell)) for cell in row] for row in book.get_sheet_by_name(name).to_python()]
+def _sheet(book: Book, name: str) -> Sheet | None:
+    rows = [[plain(str(cell)) for cell in row] for row in book.sheet(name)[0].to_python()]
     header = next((n for n, row in enumerate(rows[:SEARCH_ROWS]) if set(LEADING) <= set(row)), None)
     if header is None:
         return None
@@ -109,7 +101,8 @@ def read_returned(dept: Department, name: str, content: bytes) -> ReturnedRows:
         raise SourceRefused(
             f"里面有别的部门（{'、'.join(others)}）的退回编号。请交到那个部门的收件夹；本部门只交本部门的清单。"
         )
-    found = read_workbook(_as_returned(dept, sheet.name), name, content)
+    with opened(content) as book:
+        found = read_sheet(_as_returned(dept, sheet.name), name, book)
     table = found.table
     numbers = table[NUMBER].to_pylist() if NUMBER in table.column_names else [None] * table.num_rows
     entries = pa.array([_entry(dept, text) for text in numbers], pa.int64())
