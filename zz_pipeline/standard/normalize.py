@@ -27,10 +27,10 @@ _INVISIBLE = (
 )
 _CONTROL = "\x00-\x1f\x7f-\x9f"
 _APOSTROPHES = "'\u2018\u2019`\uff07"
-_EDGE = rf"[\s{_INVISIBLE}{_CONTROL}]+"
-_ENDS = re.compile(rf"\A{_EDGE}|{_EDGE}\Z")
-_LEADING = re.compile(rf"\A[{_APOSTROPHES}]+")
-_FORMULA = re.compile(r"\A[=＝][\"“”＂](.*)[\"“”＂]\Z", re.S)
+_EDGE = re.compile(rf"[\s{_INVISIBLE}{_CONTROL}]*")
+_LEADING = re.compile(rf"[{_APOSTROPHES}]*")
+_FORMULA = re.compile(r"[=＝][\"“”＂]")
+_QUOTES = frozenset('"“”＂')
 _INSIDE = re.compile(rf"[\s{_INVISIBLE}{_CONTROL}{_APOSTROPHES}\"=“”]")
 _UNSEEN = re.compile(f"[{_INVISIBLE}]+")
 _BREAKS = re.compile("[\r\n\v\f\u0085\u2028\u2029]+")
@@ -83,14 +83,23 @@ def _where_needed(array: pa.Array, change: Callable[[str], str | None]) -> pa.Ar
 
 def _trim(text: str) -> str:
     """Blanks, invisible characters, a leading apostrophe and ="…" off the ends, until nothing more comes off."""
+    # by places, each character looked at once: a million blanks or layers in one cell must not hold up the night
+    start, end = 0, len(text)
     while True:
-        before = text
-        text = _ENDS.sub("", text)
-        text = _LEADING.sub("", text)
-        formula = _FORMULA.match(text)
-        text = formula[1] if formula else text
-        if text == before:
-            return text
+        before = start, end
+        start = _matched(_LEADING, text, _matched(_EDGE, text, start, end), end)
+        while end > start and _EDGE.fullmatch(text, end - 1, end):
+            end -= 1
+        if end - start > 2 and _FORMULA.match(text, start, end) and text[end - 1] in _QUOTES:
+            start, end = start + 2, end - 1
+        if (start, end) == before:
+            return text[start:end]
+
+
+def _matched(pattern: re.Pattern[str], text: str, start: int, end: int) -> int:
+    """Where a pattern that may match nothing ends."""
+    found = pattern.match(text, start, end)
+    return found.end() if found else start
 
 
 def _identifier(text: str, upper: bool) -> tuple[str | None, str]:
