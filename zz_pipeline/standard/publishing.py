@@ -289,16 +289,16 @@ def _unsettled(payload: Payload, ctx: PublishContext, day: date | None) -> str:
 
 
 def _with_due(decision: Decision, kind: str, payload: Payload, ctx: PublishContext) -> Decision:
-    """The statutory last day of an inspection, counted from the check's completion; a held record keeps its clock.
+    """The statutory last day, counted from the check's completion or the rating's date; a held record keeps its clock.
 
-    Ratings and notices have none: the standard names no clock for them. An unknown year gives no date but a note.
+    Which kinds have a clock is the platform's `due_workdays`. An unknown year gives no date but a note.
     """
-    finished = parse_date(payload.get("finish_date") or "")
+    term = term_of(kind, payload) if kind != Kind.REPAIR else None
     counts = decision.state in (READY, HELD) and decision.op != WITHDRAW
-    if kind != Kind.INSPECTION or not counts or finished is None or ctx.due_workdays <= 0:
+    if term is None or not counts or ctx.due_workdays <= 0:
         return decision
     try:
-        return decision._replace(due=ctx.calendar.due(finished, ctx.due_workdays))
+        return decision._replace(due=ctx.calendar.due(term.since, ctx.due_workdays))
     except UnknownYear as error:
         return decision._replace(
             reason="；".join(part for part in (decision.reason, f"法定期限未算出：{error}") if part)
