@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from zz_pipeline.errors import StandardError
+from zz_pipeline.errors import ConfigError, StandardError
+from zz_pipeline.settings import PlatformSpec, load_settings
 from zz_pipeline.standard.publishing import STOP_REASONS, PublishContext, decide
+from zz_pipeline.standard.publishing_periods import Periods, Term
 from zz_pipeline.standard.results import FollowUps
 from zz_pipeline.standard.workdays import WorkCalendar
 
@@ -165,12 +167,15 @@ def test_a_later_correction_of_a_repaired_record_reaches_the_internet_platform_b
         {"plan_name": "企业信用风险分类抽查"},
         {"plan_name": "risk plan"},
         {"items": [item(item_name=f"食品安全检查 {PERSON}")]},
+        {"task_name": "家住周至县样例镇样例村三组12号的投诉"},
+        {"subject_name": "周至县样例店 4111 1111 1111 1111"},
     ],
 )
 def test_a_text_that_may_not_be_public_holds_the_record_there_and_nowhere_else(changes):
     decision = told("inspection", inspection(**changes), PUBLIC)
     assert (decision.state, decision.rule) == ("HELD", "6005")
     assert PERSON not in decision.reason
+    assert "样例村" not in decision.reason
     assert told("inspection", inspection(**changes), ENTRY).state == "READY"
 
 
@@ -212,7 +217,6 @@ def test_a_withdrawal_goes_where_something_is_with_a_code_the_contract_knows(kin
 def test_all_three_schemes_are_shared_with_the_two_internal_platforms(scheme, platform):
     decision = told("rating", rating(scheme=scheme), platform)
     assert short(decision) == ("READY", "PUBLISH")
-    assert decision.due is None
 
 
 @pytest.mark.parametrize("was_public", [True, False])
@@ -295,3 +299,177 @@ def test_whatever_does_not_go_says_why_in_chinese(platform):
     for payload in (inspection(uscc=None), inspection(publishable=False), inspection(items=[item(result="PENDING")])):
         decision = told("inspection", payload, platform)
         assert decision.state == "READY" or any("\u4e00" <= char <= "\u9fff" for char in decision.reason)
+
+
+# ── periods of publicity ───────────────────────────────────────────────────────────────────────────────────────────
+PLAIN = Periods.load(CONFIG)
+HEAD = "类别,领域,自,至,最短,最长,依据,说明"
+NO_END = "检查结果,,,,,不限,样例依据,"
+OWN_END = "公共信用综合评价,,,,,有效期,样例依据,"
+
+
+def periods(folder, *lines, transition="shorter"):
+    (folder / "publicity_periods.csv").write_text("\n".join([HEAD, *lines]) + "\n", "utf-8")
+    return Periods.load(folder, transition)
+
+
+def last_day(table, name, since, until="", field=""):
+    last = table.last(Term(name, field, date.fromisoformat(since), until))
+    return last and last.isoformat(" ")
+
+
+def test_by_default_an_inspection_has_no_end_and_a_rating_its_own():
+    assert last_day(PLAIN, "检查结果", "2001-01-01") is None
+    assert last_day(PLAIN, "公共信用综合评价", "2026-01-01", "2027-01-31") == "2027-01-31 23:59:59"
+    assert last_day(PLAIN, "公共信用综合评价", "2026-01-01", "2027-01-31 12:00:00") == "2027-01-31 12:00:00"
+    assert last_day(PLAIN, "公共信用综合评价", "2026-01-01") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "since", "last"),
+    [
+        ("行政处罚·轻微", "2026-04-01", "2026-07-01"),  # 国办发〔2025〕22号: at most 3 months
+        ("行政处罚·一般", "2026-04-01", "2027-04-01"),
+        ("行政处罚·严重", "2026-04-01", "2029-04-01"),
+        ("行政处罚·轻微", "2026-11-30", "2027-02-28"),  # no such day: the end of the month (民法典 §202)
+        ("行政处罚·严重", "2028-02-29", "2031-02-28"),
+        ("行政处罚·一般", "2026-03-31", "2027-03-31"),  # decided before the new rule, still public: the shorter
+        ("行政处罚·轻微", "2026-03-31", "2026-06-30"),
+        (
+            "行政处罚·轻微",
+            "2025-06-01",
+            "2026-03-31",
+        ),  # the new rule would have ended it: it ends when that begins to hold
+        ("行政处罚·严重", "2023-06-01", "2026-06-01"),
+        ("行政处罚·一般", "2023-05-01", "2026-03-31"),
+        ("行政处罚·简易", "2026-03-01", "2026-02-28"),  # never to be public
+    ],
+)
+def test_the_dated_rules_before_and_after_the_first_of_april_2026(name, since, last):
+    assert last_day(PLAIN, name, since) == f"{last} 23:59:59"
+
+
+@pytest.mark.parametrize(
+    ("transition", "last"), [("shorter", "2027-03-01"), ("old", "2029-03-01"), ("new", "2027-03-01")]
+)
+def test_which_rule_holds_for_a_decision_that_outlives_its_rule_is_a_setting(transition, last):
+    assert last_day(Periods.load(CONFIG, transition), "行政处罚·一般", "2026-03-01") == f"{last} 23:59:59"
+
+
+def test_the_new_rule_lengthens_only_where_the_county_says_so(tmp_path):
+    lines = (OWN_END, "检查结果,,,2026-03-31,,1年,旧,", "检查结果,,2026-04-01,,,3年,新,")
+    assert last_day(periods(tmp_path, *lines), "检查结果", "2026-01-01") == "2027-01-01 23:59:59"
+    assert last_day(periods(tmp_path, *lines, transition="new"), "检查结果", "2026-01-01") == "2029-01-01 23:59:59"
+    assert last_day(periods(tmp_path, *lines), "检查结果", "2026-04-01") == "2029-04-01 23:59:59"
+    assert (
+        last_day(periods(tmp_path, *lines), "检查结果", "2025-01-01") == "2026-01-01 23:59:59"
+    )  # over before the change
+
+
+def test_a_line_for_a_field_of_regulation_goes_before_the_general_one(tmp_path):
+    table = periods(tmp_path, NO_END, OWN_END, "公共信用综合评价,食品、药品,,,,30天,样例依据,")
+    assert last_day(table, "公共信用综合评价", "2026-11-01", field="药品") == "2026-12-01 23:59:59"
+    assert last_day(table, "公共信用综合评价", "2026-11-01", "2026-11-20", field="药品") == "2026-11-20 23:59:59"
+    assert last_day(table, "公共信用综合评价", "2026-11-01", field="综合") is None
+
+
+def test_a_class_or_day_without_a_line_is_an_error_with_its_remedy_and_no_default():
+    with pytest.raises(StandardError, match=r"请在 config/publicity_periods\.csv 补上"):
+        PLAIN.last(Term("行政处罚·轻微", "", date(2020, 1, 1)))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("检查记录,,,,,3年,依据,", ("第 4 行", "检查记录", "只能是")),
+        ("行政处罚,,,,,3年,,", ("第 4 行", "依据")),
+        ("行政处罚,,,,,,依据,", ("第 4 行", "最长", "不限")),
+        ("行政处罚,,,,,三年,依据,", ("第 4 行", "三年", "3月")),
+        ("行政处罚,,,,0年,3年,依据,", ("第 4 行", "最短", "0年")),
+        ("行政处罚,,,,2年,1年,依据,", ("第 4 行", "长过最长")),
+        ("行政处罚,,,,13月,1年,依据,", ("第 4 行", "长过最长")),
+        ("行政处罚,,2026-13-01,,,1年,依据,", ("第 4 行", "2026-13-01", "2026-04-01")),
+        ("行政处罚,,2026-04-01,2026-03-31,,1年,依据,", ("第 4 行", "晚于")),
+        ("行政处罚,,,,,有效期,依据,", ("第 4 行", "有效期")),
+        ("检查结果,,2026-01-01,,,3年,依据,", ("第 4 行", "重叠")),
+        ("行政处罚,,,,1年,依据,", ("第 4 行", "格")),
+    ],
+)
+def test_a_line_that_cannot_be_right_is_named_with_its_place_and_remedy(tmp_path, line, words):
+    with pytest.raises(ConfigError) as refused:
+        periods(tmp_path, NO_END, OWN_END, line)
+    said = str(refused.value)
+    assert all(word in said for word in ("publicity_periods.csv", *words))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (OWN_END,),
+        (OWN_END, "检查结果,,2026-01-01,,,3年,依据,"),
+        (OWN_END, "检查结果,,,2026-01-01,,3年,依据,"),
+        (OWN_END, "检查结果,,,2026-01-01,,3年,依据,", "检查结果,,2026-01-03,,,3年,依据,"),
+        (OWN_END, "检查结果,食品,,,,3年,依据,"),
+        (NO_END,),
+    ],
+)
+def test_what_is_published_has_a_line_for_every_day(tmp_path, lines):
+    with pytest.raises(ConfigError, match="没有管到每一天"):
+        periods(tmp_path, *lines)
+
+
+def test_an_inspection_whose_period_is_over_is_not_shown_any_more_but_still_entered(tmp_path):
+    table = periods(tmp_path, OWN_END, "检查结果,,,,,1年,依据,")
+    over, holds = inspection(finish_date="2025-11-21"), inspection(finish_date="2025-11-22")
+    assert told("inspection", holds, PUBLIC, periods=table).state == "READY"
+    assert told("inspection", over, PUBLIC, periods=table).state == "NOT_APPLICABLE"
+    stopped = told("inspection", over, PUBLIC, periods=table, was_public=True)
+    assert (short(stopped), stopped.rule) == (("READY", "WITHDRAW"), "EXPIRED")
+    for platform in (ENTRY, INTERNAL):
+        assert told("inspection", over, platform, periods=table).state == "READY"
+
+
+def test_the_end_of_a_period_leaves_the_internet_platform_alone():
+    payload = inspection(publishable=False, not_publish_reason="公示期满")
+    decision = told("inspection", payload, INTERNAL, suppressed="EXPIRED", repair=True, was_public=True)
+    assert decision.state == "NOT_APPLICABLE"
+    assert "公示期满" in decision.reason
+
+
+# ── due days that hold from a date on ──────────────────────────────────────────────────────────────────────────────
+def spec(due):
+    settings = load_settings(CONFIG, CONFIG / "none", {})
+    return PlatformSpec.model_validate(settings.platforms[PUBLIC].model_dump() | {"due_workdays": due})
+
+
+def test_a_plain_number_of_working_days_holds_for_inspections_from_ever():
+    found = spec(20)
+    assert found.due_days("inspection", date(1999, 1, 1)) == 20
+    assert found.due_days("rating", date(2026, 1, 1)) == 0
+
+
+def test_due_days_by_kind_and_from_a_day_on():
+    rules = [{"days": 20}, {"from": "2027-01-01", "days": 10}, {"kind": "rating", "from": "2026-04-01", "days": 7}]
+    found = spec(rules)
+    days = [found.due_days("inspection", date.fromisoformat(d)) for d in ("2026-12-31", "2027-01-01", "2030-01-01")]
+    assert days == [20, 10, 10]
+    assert [found.due_days("rating", date.fromisoformat(d)) for d in ("2026-03-31", "2026-04-01")] == [0, 7]
+
+
+def test_the_county_ships_with_twenty_five_and_twenty_working_days():
+    platforms = load_settings(CONFIG, CONFIG / "none", {}).platforms
+    assert {name: p.due_days("inspection", date(2026, 11, 20)) for name, p in platforms.items()} == DUE
+
+
+@pytest.mark.parametrize(
+    "due",
+    [[{"days": 1}, {"days": 2}], [{"days": -1}], [{"days": 5, "since": "2026-01-01"}], [{"from": "明年", "days": 1}]],
+)
+def test_due_days_that_contradict_each_other_or_cannot_be_read_are_refused(due):
+    with pytest.raises(ValueError, match="due_workdays"):
+        spec(due)
+
+
+def test_a_rating_has_a_clock_only_where_the_platform_has_a_rule_for_it():
+    assert told("rating", rating(), ENTRY, due_workdays=0).due is None
+    assert told("rating", rating(rated_at="2026-11-20"), ENTRY, due_workdays=7).due == date(2026, 12, 1)
