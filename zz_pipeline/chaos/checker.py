@@ -1,0 +1,567 @@
+"""Judges a run by the platforms' own histories and the wire log: nothing lost, doubled, altered, or in another's name.
+
+Belongs here: the invariants I0–I14 and those that design 5 adds (ENTRY, STOP, DEFECT), each a function in one table.
+Must not: import anything of the delivery protocol or of the simulation; it knows `sim_evidence` only.
+
+Our own tables are looked at only where the invariant is about them: confirmed here ⇒ present there, liveness, audit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from zz_pipeline.chaos.sim_evidence import Effect, Evidence, Move, Request, RowFact, Unit, Version
+
+OPEN = ("READY", "INFLIGHT", "UNKNOWN", "ACCEPTED")
+OUT = ("INFLIGHT", "UNKNOWN", "ACCEPTED")
+ASKED_TOGETHER = 1.0  # questions closer than this belong to one asking
+BREAKER_FAILURES, BREAKER_SECONDS = 5, 60.0
+SUPERVISION = "internet_supervision"
+
+
+class Violation(NamedTuple):
+    """One breach of an invariant."""
+
+    invariant: str
+    seed: int
+    what: str
+
+
+class Pushed(NamedTuple):
+    """One record version in one push."""
+
+    request: Request
+    row: RowFact
+
+
+class Case:
+    """Evidence, arranged."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.e = evidence
+
+    @cached_property
+    def pushes(self) -> list[Request]:
+        """All pushes that reached the wire."""
+        return [r for r in self.e.requests if r.push]
+
+    @cached_property
+    def units(self) -> dict[Unit, list[Pushed]]:
+        """Pushes of each record version, in order."""
+        found: dict[Unit, list[Pushed]] = defaultdict(list)
+        for request in self.pushes:
+            for row in self.rows(request):
+                found[request.platform, row.kind, row.record_key, row.version].append(Pushed(request, row))
+        return found
+
+    def rows(self, request: Request) -> list[RowFact]:
+        """The batch's rows that are really in its bytes."""
+        rows = request.intent.rows if request.intent else ()
+        return [row for row in rows if any(belongs(key, row.record_key) for key in request.keys)]
+
+    @cached_property
+    def versions(self) -> dict[Unit, Version]:
+        """Accepted versions."""
+        return {(v.platform, v.kind, v.record_key, v.version): v for v in self.e.versions}
+
+    @cached_property
+    def markers(self) -> dict[tuple[str, str], Version]:
+        """(platform, marker) → the version that carries it."""
+        return {(v.platform, v.marker): v for v in self.e.versions if v.marker}
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """Record key → its department."""
+        return {v.record_key: v.owner for v in self.e.versions}
+
+    @cached_property
+    def effects(self) -> dict[tuple[str, str, str], list[Effect]]:
+        """Changes of each record at each platform, in order."""
+        found: dict[tuple[str, str, str], list[Effect]] = defaultdict(list)
+        for effect in self.e.effects:
+            found[effect.platform, effect.kind, effect.record_key].append(effect)
+        return found
+
+    def version_of(self, effect: Effect) -> int | None:
+        """Which of our versions an effect by wire carries."""
+        if effect.marker:
+            known = self.markers.get((effect.platform, effect.marker))
+            return known.version if known else None
+        if effect.request is None:
+            return None
+        rows = self.rows(self.e.requests[effect.request])
+        return next((r.version for r in rows if r.record_key == effect.record_key and r.kind == effect.kind), None)
+
+    @cached_property
+    def restores(self) -> list[float]:
+        """Moments at which our ledger went back."""
+        return [n.at for n in self.e.notes if n.what == "ledger_restore"]
+
+    def since_restore(self, at: float) -> int:
+        """In which life of the ledger a moment lies."""
+        return bisect_right(self.restores, at)
+
+    def noted(self, what: tuple[str, ...], platform: str, since: float, until: float, key: str = "") -> bool:
+        """Whether something of the kind happened on a platform in between."""
+        return any(
+            n.what in what and since <= n.at <= until and n.platform in ("", platform)
+            and (not key or n.record_key in ("", key))
+            for n in self.e.notes
+        )  # fmt: skip
+
+    def tables(self, name: str) -> list[Mapping[str, Any]]:
+        """Rows of a table at the end."""
+        return self.e.tables.get(name, [])
+
+
+def belongs(remote_key: str, record_key: str) -> bool:
+    """Whether a remote key is of that record: itself, with an item code, or shown again after a stop."""
+    return remote_key == record_key or remote_key.startswith((f"{record_key}-6101", f"{record_key}-R"))
+
+
+Found = Iterator[str]
+
+
+def no_loss(c: Case) -> Found:
+    """I0: what is CONFIRMED here is there, in that version or a later one; and it was there when we said so."""
+    for name, newest in _newest(c).items():
+        platform, kind, key = name
+        row, marker = newest
+        if row["state"] != "CONFIRMED" or _people_decided(c, platform, key):
+            continue
+        held = [h for h in c.e.stores.get(platform, []) if h.kind == kind and h.record_key == key]
+        present = {h.marker for h in held if h.present}
+        if row["op"] != "WITHDRAW" and marker not in present:
+            yield f"{platform} {key} v{row['version']} is CONFIRMED here and not present there ({sorted(present)})"
+        if row["op"] != "WITHDRAW" and len(present) > 1:
+            yield f"{platform} {key} v{row['version']} is CONFIRMED here and stands there in two contents"
+
+
+def _newest(c: Case) -> dict[tuple[str, str, str], tuple[Mapping[str, Any], str]]:
+    """Of each record on each platform the newest row that left, with its marker."""
+    found: dict[tuple[str, str, str], tuple[Mapping[str, Any], str]] = {}
+    for row in c.tables("outbox"):
+        if row["state"] not in ("CONFIRMED", *OUT, "CONFLICT"):
+            continue
+        name = (row["platform"], row["kind"], row["record_key"])
+        unit = (*name, row["version"])
+        if name not in found or found[name][0]["version"] < row["version"]:
+            found[name] = (row, c.versions[unit].marker if unit in c.versions else "?")
+    return found
+
+
+def _people_decided(c: Case, platform: str, key: str) -> bool:
+    return any(n.what == "decision" and n.platform == platform and n.record_key == key for n in c.e.notes)
+
+
+def confirmed_by_proof(c: Case) -> Found:
+    """I0: a row becomes CONFIRMED only when the platform has the version, or after a person has adopted what is there."""
+    for move in c.e.moves:
+        if move.new != "CONFIRMED" or move.old in ("CONFLICT", "DEAD"):
+            continue
+        before = [e for e in c.effects.get((move.platform, move.kind, move.record_key), []) if e.at <= move.at]
+        version = c.versions.get((move.platform, move.kind, move.record_key, move.version))
+        if version is None:
+            yield f"{move.platform} {move.record_key} v{move.version} was never accepted"
+        elif version.op == "WITHDRAW" or not version.marker:
+            if any(e.op == "PUT" for e in before) and not any(e.op == "REMOVE" for e in before):
+                yield f"{move.platform} {move.record_key} v{move.version} confirmed as withdrawn, never removed there"
+        elif not any(e.marker == version.marker for e in before):
+            yield f"{move.platform} {move.record_key} v{move.version} confirmed before it was there"
+
+
+def rejected_by_proof(c: Case) -> Found:
+    """I0: a row becomes REJECTED or CANCELLED by the protocol only while the platform does not hold that version."""
+    for move in c.e.moves:
+        if move.new not in ("REJECTED", "CANCELLED") or not move.process:
+            continue
+        version = c.versions.get((move.platform, move.kind, move.record_key, move.version))
+        before = [e for e in c.effects.get((move.platform, move.kind, move.record_key), []) if e.at <= move.at]
+        if version and before and before[-1].by == "wire" and before[-1].marker == version.marker != "":
+            yield f"{move.platform} {move.record_key} v{move.version} is {move.new} here and present there"
+
+
+def no_double(c: Case) -> Found:
+    """I1: a version changes a platform's store once, unless a restore or a clerk has undone it meanwhile."""
+    for (platform, kind, key), effects in c.effects.items():
+        once: dict[tuple[str, str, str], float] = {}
+        for effect in effects:
+            if effect.by != "wire":
+                once.clear()
+                continue
+            name = (effect.remote_key, effect.op, effect.marker)
+            if effect.op == "PUT" and name in once:
+                yield f"{platform} {kind} {key} {effect.marker} was stored twice ({once[name]}, {effect.at})"
+            once[name] = effect.at
+
+
+def asked_before_resend(c: Case) -> Found:
+    """I1, I12: what may be there is sent again only after two absences, the last later than any late effect."""
+    for unit, pushes in c.units.items():
+        for earlier, later in zip(pushes, pushes[1:], strict=False):
+            if not _may_resend(c, unit, earlier.request, later.request):
+                yield f"{' '.join(map(str, unit))} sent at {earlier.request.at} and again at {later.request.at} unasked"
+
+
+def _may_resend(c: Case, unit: Unit, earlier: Request, later: Request) -> bool:
+    platform, kind, key, _ = unit
+    if c.since_restore(earlier.at) != c.since_restore(later.at):
+        return True
+    if earlier.told == "no" and earlier.taken:
+        return True
+    if c.noted(("decision",), platform, earlier.at, later.at, key) and not _retried(c, platform, key, earlier, later):
+        return True
+    moments = [t for t in _absences(c, unit, earlier, later)]
+    asked = [t for n, t in enumerate(moments) if n == 0 or t - moments[n - 1] > ASKED_TOGETHER]
+    return len(asked) >= 2 and asked[-1] >= earlier.at + c.e.late_effect
+
+
+def _retried(c: Case, platform: str, key: str, earlier: Request, later: Request) -> bool:
+    """A person's retry of a conflict only asks again; of a dead row it sends."""
+    return any(
+        m.old == "CONFLICT" and (m.platform, m.record_key) == (platform, key) and earlier.at <= m.at <= later.at
+        for m in c.e.moves
+    )
+
+
+def _absences(c: Case, unit: Unit, earlier: Request, later: Request) -> list[float]:
+    """Moments at which an honest answer said that nothing of the push is there."""
+    platform, kind, key, _ = unit
+    contents = dict(earlier.contents)
+    effects = [e for e in c.effects.get((platform, kind, key), []) if e.request == earlier.n]
+    found = []
+    for r in c.e.requests[earlier.n + 1 : later.n]:
+        if r.platform != platform or r.push or r.told != "yes" or not (r.keys or r.number):
+            continue
+        about = r.number == earlier.number if r.number else any(k in contents and belongs(k, key) for k in r.keys)
+        pending = any(start <= r.at < end for start, end in c.e.pending.get(earlier.n, ()))
+        if about and not pending and not any(e.at <= r.at for e in effects):
+            found.append(r.ended_at)
+    return found
+
+
+def intent_first(c: Case) -> Found:
+    """I2, I9: every push has its intent committed, and no transaction was open when it left."""
+    for r in c.pushes:
+        if r.in_transaction:
+            yield f"{r.platform} request {r.n} left inside a transaction"
+        if r.intent is None:
+            yield f"{r.platform} request {r.n} left without a committed intent"
+            continue
+        missing = [k for k in r.keys if not any(belongs(k, row.record_key) for row in r.intent.rows)]
+        if missing:
+            yield f"{r.platform} request {r.n} holds {missing} that no intent names"
+
+
+def nothing_unexpected(c: Case) -> Found:
+    """I2: what a platform holds by wire was accepted by us."""
+    for effect in c.e.effects:
+        if effect.by != "wire":
+            continue
+        if effect.marker and (effect.platform, effect.marker) not in c.markers:
+            yield f"{effect.platform} holds {effect.remote_key} with a content that was never accepted"
+        elif effect.marker and c.markers[effect.platform, effect.marker].record_key != effect.record_key:
+            yield f"{effect.platform} holds another record's content under {effect.remote_key}"
+
+
+def nothing_altered(c: Case) -> Found:
+    """I3: a version has one content on the wire, however often it is sent; a number has one body."""
+    for unit, pushes in c.units.items():
+        said: dict[tuple[int, str], str] = {}
+        for pushed in pushes:
+            life = c.since_restore(pushed.request.at)
+            for key, digest in pushed.request.contents:
+                if belongs(key, unit[2]) and said.setdefault((life, key), digest) != digest:
+                    yield f"{' '.join(map(str, unit))} was sent with two contents under {key}"
+    bodies: dict[tuple[str, str, str], Request] = {}
+    for r in c.pushes:
+        if r.number:
+            first = bodies.setdefault((r.platform, r.dept, r.number), r)
+            if first.body != r.body:
+                yield f"{r.platform} batch number {r.number} was used for two bodies"
+
+
+def authority(c: Case) -> Found:
+    """I4: credential, lane, owner and every department named in the bytes are one."""
+    for r in c.e.requests:
+        if r.dept != r.lane:
+            yield f"{r.platform} request {r.n} of lane {r.lane} was signed by {r.dept}"
+        if not r.push:
+            continue
+        owners = {c.owners[row.record_key] for row in c.rows(r) if row.record_key in c.owners}
+        named = owners | set(r.codes)
+        if named != {r.dept}:
+            yield f"{r.platform} request {r.n} of {r.dept} speaks for {sorted(named)}"
+
+
+def order(c: Case) -> Found:
+    """I5: versions of a record take effect in order, and leave in order."""
+    for (platform, _kind, key), effects in c.effects.items():
+        newest = 0
+        for effect in effects:
+            if effect.by != "wire":
+                newest = 0
+                continue
+            version = c.version_of(effect)
+            if version is None:
+                continue
+            if version < newest and not c.restores:
+                yield f"{platform} {key} v{version} took effect after v{newest}"
+            newest = max(newest, version)
+    yield from _leaving(c)
+
+
+def _leaving(c: Case) -> Found:
+    last: dict[tuple[int, str, str, str], int] = {}
+    for r in c.pushes:
+        for row in c.rows(r):
+            name = (c.since_restore(r.at), r.platform, row.kind, row.record_key)
+            if row.version < last.get(name, 0) and not c.noted(
+                ("decision", "platform_restore", "requeue"), r.platform, 0.0, r.at
+            ):
+                yield f"{r.platform} {row.record_key} v{row.version} left after v{last[name]}"
+            last[name] = max(last.get(name, 0), row.version)
+
+
+def entry_first(c: Case) -> Found:
+    """ENTRY: the other platforms get a version only after the entry platform holds it; withdrawals do not wait for a refusal."""
+    if c.e.entry not in c.e.stores:
+        return
+    for unit, pushes in c.units.items():
+        platform, kind, key, version = unit
+        if platform == c.e.entry or pushes[0].row.op == "WITHDRAW":
+            continue
+        gate = c.versions.get((c.e.entry, kind, key, version))
+        if gate is None or gate.state == "NOT_APPLICABLE" or _people_decided(c, c.e.entry, key):
+            continue
+        there = c.effects.get((c.e.entry, kind, key), [])
+        known = any(e.at <= pushes[0].request.at and e.marker == gate.marker for e in there)
+        if not known:
+            yield f"{platform} {key} v{version} left before the entry platform held it"
+
+
+def only_decided(c: Case) -> Found:
+    """I6: what is held, blocked, cancelled or not applicable is never on the wire."""
+    for r in c.pushes:
+        if r.intent is None or r.intent.epoch < r.intent.lane_epoch:
+            continue  # somebody took the lane over: within the send deadline that is allowed, I11 looks at it
+        for row in c.rows(r):
+            version = c.versions.get((r.platform, row.kind, row.record_key, row.version))
+            if row.state != "INFLIGHT":
+                yield f"{r.platform} {row.record_key} v{row.version} left as {row.state}"
+            if version is not None and version.state not in ("READY",):
+                yield f"{r.platform} {row.record_key} v{row.version} left though decided {version.state}"
+
+
+def liveness(c: Case) -> Found:
+    """I7: after the faults every row ends or waits for a person, or for a row that does."""
+    states = {(r["platform"], r["kind"], r["record_key"], r["version"]): r["state"] for r in c.tables("outbox")}
+    for (platform, kind, key, version), state in states.items():
+        if state not in OPEN:
+            continue
+        waits = state == "READY" and any(
+            s in ("CONFLICT", "DEAD", "HELD")
+            for (p, k, r, v), s in states.items()
+            if (k, r) == (kind, key) and ((p == platform and v < version) or (p == c.e.entry and v == version))
+        )
+        if not waits:
+            yield f"{platform} {key} v{version} is still {state}"
+    for unit, version in c.versions.items():
+        if unit not in states:
+            yield f"{' '.join(map(str, unit))} was accepted as {version.state} and is not in the outbox"
+
+
+def foreign_kept(c: Case) -> Found:
+    """I8: what a clerk typed in and we were shown is not overwritten before a person has decided."""
+    for (platform, kind, key), effects in c.effects.items():
+        for before, after in zip(effects, effects[1:], strict=False):
+            typed = before.by == "hand" and before.remote_key == after.remote_key
+            if typed and after.by == "wire" and after.marker != before.marker and after.request is not None:
+                pushed = c.e.requests[after.request]
+                if _shown(c, before, pushed) and not c.noted(("decision",), platform, before.at, after.at, key):
+                    yield f"{platform} {kind} {before.remote_key} of a clerk was overwritten though it had been shown"
+    for r in c.pushes:
+        if r.intent and r.intent.contested and not c.restores:
+            yield f"{r.platform} request {r.n} holds {r.intent.contested}, about which a person has not decided"
+
+
+def _shown(c: Case, typed: Effect, pushed: Request) -> bool:
+    return any(
+        r.platform == typed.platform and r.told == "yes" and r.taken and not r.push and typed.at <= r.at
+        and r.shown.get(typed.remote_key) == typed.digest
+        for r in c.e.requests[: pushed.n]
+    )  # fmt: skip
+
+
+def fence(c: Case) -> Found:
+    """I10: nothing is written by a lower epoch than the lane's; no epoch is granted twice."""
+    for m in c.e.moves:
+        if m.epoch is not None and m.lane_epoch is not None and m.epoch < m.lane_epoch:
+            yield f"{m.platform} {m.record_key} v{m.version} {m.old}→{m.new} by epoch {m.epoch} under {m.lane_epoch}"
+    first: dict[tuple[int, str, str, int], int] = {}
+    for at, platform, dept, epoch, process in c.e.grants:
+        known = first.setdefault((c.since_restore(at), platform, dept, epoch), process)
+        if known != process:
+            yield f"{platform}/{dept} epoch {epoch} was granted to processes {known} and {process}"
+
+
+def deadline(c: Case) -> Found:
+    """I11: nothing leaves later than the send deadline after its claim."""
+    for r in c.pushes:
+        if r.intent and r.at - r.intent.claimed_at > c.e.send_deadline + 0.001:
+            yield f"{r.platform} request {r.n} left {r.at - r.intent.claimed_at:.1f} s after its claim"
+
+
+def patience(c: Case) -> Found:
+    """I12: Retry-After is obeyed, an open breaker keeps quiet and is probed by a question."""
+    for unit, pushes in c.units.items():
+        for earlier, later in zip(pushes, pushes[1:], strict=False):
+            wait = earlier.request.retry_after
+            if wait and earlier.request.taken and later.request.at < earlier.request.ended_at + wait - 0.001:
+                released = c.noted(("decision", "release"), unit[0], earlier.request.at, later.request.at)
+                if not released and c.since_restore(earlier.request.at) == c.since_restore(later.request.at):
+                    yield f"{' '.join(map(str, unit))} sent again before Retry-After was over"
+    yield from _breaker(c)
+
+
+def _breaker(c: Case) -> Found:
+    lanes: dict[tuple[str, str], list[Request]] = defaultdict(list)
+    for r in c.e.requests:
+        if r.worker and r.path != "/auth/session":
+            lanes[r.platform, r.lane].append(r)
+    for (platform, dept), requests in lanes.items():
+        failures = 0
+        for before, after in zip(requests, requests[1:], strict=False):
+            broken = not before.told_well and before.taken
+            failures = failures + 1 if broken else failures if before.told == "dead" else 0
+            if c.noted(("release", "ledger_restore"), platform, before.at, after.at):
+                failures = 0
+            if failures < BREAKER_FAILURES:
+                continue
+            if after.at < before.ended_at + BREAKER_SECONDS - 0.001:
+                yield f"{platform}/{dept} was called {after.at - before.ended_at:.1f} s after {failures} failures in a row"
+            elif after.push:
+                yield f"{platform}/{dept} was probed by a push after {failures} failures in a row"
+
+
+def stopped(c: Case) -> Found:
+    """STOP: the stop switch stops every push."""
+    on: float | None = None
+    spans: list[tuple[float, float]] = []
+    for n in c.e.notes:
+        if n.what == "stop":
+            on = n.at if on is None else on
+        elif n.what == "resume" and on is not None:
+            spans.append((on, n.at))
+            on = None
+    for r in c.pushes:
+        if any(start + c.e.send_deadline < r.at < end for start, end in spans):
+            yield f"{r.platform} request {r.n} left while the stop switch was on"
+
+
+def audited(c: Case) -> Found:
+    """I13: the chain is whole; each push has one SEND event before it and one event that ends it."""
+    for name, events in c.e.tables.items():
+        if name.split("@")[0] == "audit_event":
+            yield from _chain(name, events)
+    seen: Counter[tuple[int, str]] = Counter()
+    for r in c.pushes:
+        if r.intent is None:
+            continue
+        name = (c.since_restore(r.at), r.intent.batch_id)
+        seen[name] += 1
+        if r.intent.audited < (seen[name] if not c.restores else 1):
+            yield f"{r.platform} request {r.n} left with {r.intent.audited} audit events for {seen[name]} pushes"
+    closed = Counter(a["batch_id"] for a in c.tables("attempt") if a["method"] == "POST" and a["ended_at"] is not None)
+    told = Counter(e["object"] for e in c.tables("audit_event") if e["type"] in ("ANSWER", "NOT_SENT"))
+    for batch_id, count in closed.items():
+        if told[batch_id] != count:
+            yield f"batch {batch_id[:8]}: {count} attempts ended, {told[batch_id]} audit events say so"
+    if not c.restores:
+        yield from _every_attempt(c)
+
+
+def _every_attempt(c: Case) -> Found:
+    """Every push on the wire is an attempt, and every answer that was written down closes one."""
+    made = Counter(a["batch_id"] for a in c.tables("attempt") if a["method"] == "POST")
+    sent = Counter(r.intent.batch_id for r in c.pushes if r.intent)
+    for batch_id, count in sent.items():
+        if made[batch_id] < count:
+            yield f"batch {batch_id[:8]} was sent {count} times in {made[batch_id]} attempts"
+    asked = sum(r.taken and not r.push and r.worker and r.path != "/auth/session" for r in c.e.requests)
+    kept = sum(a["method"] == "GET" for a in c.tables("attempt"))
+    if kept < asked:
+        yield f"{asked} questions were answered and settled, {kept} are among the attempts"
+
+
+def _chain(name: str, events: list[Mapping[str, Any]]) -> Found:
+    prev = "0" * 64
+    for n, event in enumerate(events, start=1):
+        said = {k: event[k] for k in ("n", "ts", "actor", "type", "object", "ok", "detail")} | {"ok": bool(event["ok"])}
+        text = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.new("sm3", prev.encode() + text.encode()).hexdigest()
+        if (event["n"], event["prev"], event["h"]) != (n, prev, digest):
+            yield f"{name}: the chain is broken at event {event['n']}"
+            return
+        prev = digest
+
+
+def withdrawn(c: Case) -> Found:
+    """I14: what was withdrawn last is visible nowhere."""
+    last: dict[tuple[str, str, str], Version] = {}
+    for v in c.e.versions:
+        name = (v.platform, v.kind, v.record_key)
+        if name not in last or last[name].version < v.version:
+            last[name] = v
+    states = {(r["platform"], r["kind"], r["record_key"], r["version"]): r["state"] for r in c.tables("outbox")}
+    for (platform, kind, key), v in last.items():
+        if v.op != "WITHDRAW" and v.state not in ("BLOCKED", "NOT_APPLICABLE"):
+            continue
+        if states.get((platform, kind, key, v.version)) in ("CONFLICT", "DEAD", "REJECTED"):
+            continue
+        visible = [h for h in c.e.stores.get(platform, []) if (h.kind, h.record_key) == (kind, key) and h.present]
+        if any(h.by == "wire" for h in visible) and not _people_decided(c, platform, key):
+            yield f"{platform} {key} was withdrawn with v{v.version} and is visible"
+
+
+def defects(c: Case) -> Found:
+    """DEFECT: a lane ended by an exception that nobody may meet."""
+    yield from c.e.defects
+
+
+CHECKS: dict[str, tuple[Callable[[Case], Found], ...]] = {
+    "I0": (no_loss, confirmed_by_proof, rejected_by_proof),
+    "I1": (no_double, asked_before_resend),
+    "I2": (nothing_unexpected, intent_first),
+    "I3": (nothing_altered,),
+    "I4": (authority,),
+    "I5": (order,),
+    "ENTRY": (entry_first,),
+    "I6": (only_decided,),
+    "I7": (liveness,),
+    "I8": (foreign_kept,),
+    "I10": (fence,),
+    "I11": (deadline,),
+    "I12": (patience,),
+    "STOP": (stopped,),
+    "I13": (audited,),
+    "I14": (withdrawn,),
+    "DEFECT": (defects,),
+}
+
+
+def check(evidence: Evidence) -> list[Violation]:
+    """All violations of all invariants in one run."""
+    case = Case(evidence)
+    return [
+        Violation(name, evidence.seed, what) for name, checks in CHECKS.items() for one in checks for what in one(case)
+    ]
+
+
+__all__ = ["CHECKS", "Case", "Move", "Violation", "check"]
