@@ -45,13 +45,12 @@ def sendable(platform: str, dept: str, entry: str) -> ColumnElement[bool]:
     before = outbox.alias("before")
     earlier = and_(before.c.platform == platform, _same_record(before), before.c.version < outbox.c.version)
     parts.append(~exists(select(before.c.version).where(earlier, before.c.state.in_(OPEN))))
+    parts.append(~_to_be_withdrawn(platform))
     if platform != entry:
         gate = outbox.alias("gate")
         there = and_(gate.c.platform == entry, _same_record(gate), gate.c.version == outbox.c.version)
-        waits = or_(
-            gate.c.state.in_((State.READY, *OUT)),
-            and_(outbox.c.op != "WITHDRAW", gate.c.state.not_in(_PASSED)),
-        )
+        # what must not be public any longer does not wait, neither for the entry platform's refusal nor for its return
+        waits = and_(outbox.c.op != "WITHDRAW", gate.c.state.not_in(_PASSED))
         parts.append(~exists(select(gate.c.version).where(there, waits)))
     return and_(*parts)
 
@@ -74,13 +73,31 @@ def settle(lane: Lane, entry: str, now: float) -> int:
     return len(changed)
 
 
+def _to_be_withdrawn(platform: str) -> ColumnElement[bool]:
+    """A withdrawal of the record waits: what surely is not there must not be sent any more, only to be taken down."""
+    later = outbox.alias("later")
+    newer = and_(later.c.platform == platform, _same_record(later), later.c.version > outbox.c.version)
+    return exists(select(later.c.version).where(newer, later.c.op == "WITHDRAW", later.c.state == State.READY))
+
+
+def drop_withdrawn(conn: Connection, lane: Lane, batch_id: str, now: float) -> list[OutRow]:
+    """Cancel the rows of a batch that came back READY while a withdrawal of their record waits. In a fenced transaction."""
+    ready = and_(mine(lane.platform, lane.dept), outbox.c.batch_id == batch_id, outbox.c.state == State.READY)
+    rows = read_rows(conn, ready, _to_be_withdrawn(lane.platform))
+    facts = Facts(now=now, reason="没有到达平台，且已决定撤回，本版不再发送")
+    dropped = [advance(row, Event.CANCELLED, facts)[0] for row in rows]
+    save_rows(conn, lane.platform, dropped, now)
+    return dropped
+
+
 def _overtaken(conn: Connection, lane: Lane, now: float) -> list[OutRow]:
     """A READY row of which a later version went already would undo that version: it is not sent any more."""
     later = outbox.alias("later")
     newer = and_(later.c.platform == lane.platform, _same_record(later), later.c.version > outbox.c.version)
     gone = exists(select(later.c.version).where(newer, later.c.state.in_((*OUT, State.CONFIRMED))))
-    rows = read_rows(conn, mine(lane.platform, lane.dept), outbox.c.state == State.READY, gone)
-    facts = Facts(now=now, reason="更新的版本已经报送，本版不再发送")
+    ready = and_(mine(lane.platform, lane.dept), outbox.c.state == State.READY)
+    rows = read_rows(conn, ready, or_(gone, _to_be_withdrawn(lane.platform)))
+    facts = Facts(now=now, reason="更新的版本已经报送，或已决定撤回，本版不再发送")
     return [advance(row, Event.CANCELLED, facts)[0] for row in rows]
 
 

@@ -35,12 +35,28 @@ def decide(
         rows = read_keys(conn, platform, keys)
         if len(rows) != len(set(keys)):
             raise LedgerError(f"平台 {platform} 的台账里找不到所选的全部记录，未作任何改动；请刷新清单后重选。")
+        if event is Event.RETRY:
+            _refuse_old(conn, platform, rows)
         facts = Facts(now=now, reason=f"{_WORDS[event]}（{actor}：{note}）")
         moved = [_decided(conn, platform, row, event, facts, actor, note) for row in rows]
         save_rows(conn, platform, moved, now)
         told = {"decision": decision, "note": note, "rows": [[*row.key, row.state] for row in moved]}
         audit.append(conn, actor, "DECISION", platform, True, told)
     return len(moved)
+
+
+def _refuse_old(conn: Connection, platform: str, rows: Sequence[OutRow]) -> None:
+    """A version with a newer one is not sent again, least of all one that was withdrawn; a conflict may be asked about."""
+    later = outbox.alias("later")
+    for row in rows:
+        same = and_(
+            later.c.platform == platform, later.c.kind == row.key.kind, later.c.record_key == row.key.record_key
+        )
+        newer = select(later.c.version).where(same, later.c.version > row.key.version)
+        if row.state is not State.CONFLICT and (found := conn.scalar(newer.limit(1))):
+            raise LedgerError(
+                f"记录 {row.key.record_key} 第 {row.key.version} 版之后已有第 {found} 版，旧版不再重发，未作任何改动；请对新版作决定。"
+            )
 
 
 def _decided(conn: Connection, platform: str, row: OutRow, event: Event, facts: Facts, actor: str, note: str) -> OutRow:

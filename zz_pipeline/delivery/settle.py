@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, update
 
-from zz_pipeline.delivery import budget, holdings, points
+from zz_pipeline.delivery import budget, gates, holdings, points
 from zz_pipeline.delivery.claim import Desk
 from zz_pipeline.delivery.lanes import Lane
 from zz_pipeline.delivery.meter import Query, keep_queries
@@ -112,6 +112,9 @@ def settle(lane: Lane, desk: Desk, heard: Heard) -> Outcome:
         _set_batch(conn, desk, heard, frozen, [*after, *(m for m in members if m not in rows)], ripe)
         _lane(conn, lane, heard, after, done)
         done.states.update(str(row.state) for row in after)
+        if any(row.state is State.READY for row in after):
+            dropped = {row.key: row for row in gates.drop_withdrawn(conn, lane, heard.batch_id, heard.now)}
+            after = [dropped.get(row.key, row) for row in after]
         said = [[*row.key, str(row.state)] for row in after]
         told = {"effect": str(heard.answer.effect), "code": heard.answer.code, "rows": said}
         audit.append(conn, lane.actor, "ASKED" if heard.asked else "ANSWER", heard.batch_id, not done.alarms, told)

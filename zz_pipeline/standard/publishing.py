@@ -36,6 +36,9 @@ STOP_REASONS = {
     "OBJECTION": "异议成立，停止公示（标准 3.4）",
     "NOT_PUBLIC": "依法不宜公开，停止公示（国发〔2019〕5号）",
 }
+# After these a record was taken back everywhere; after the others only its publicity ended.
+TAKEN_BACK = ("REVOKED", "ENTRY_ERROR", "OBJECTION")
+_HIDDEN = {"EXPIRED": "公示期满", "NOT_PUBLIC": "依法不宜公开"}
 # Words that ③ refuses in any text and records against the department (6005).
 _RISK_WORDS = ("RISK", "信用风险分类")
 # Fields whose text goes to ③ and is searched there; numbers (pubId, UniCode, plan, task) are exempt by name.
@@ -100,6 +103,8 @@ def decide(kind: str, payload: Payload, platform: str, ctx: PublishContext) -> D
 def _inspection_entry(payload: Payload, ctx: PublishContext) -> Decision:
     if ctx.op == WITHDRAW:
         return _withdrawn(ctx)
+    if ctx.suppressed in TAKEN_BACK:
+        return _not_by_itself(ctx)
     return Decision(READY, _op(ctx), "", "0001 ①")
 
 
@@ -107,8 +112,7 @@ def _inspection_internal(payload: Payload, ctx: PublishContext) -> Decision:
     if ctx.op == WITHDRAW:
         return _withdrawn(ctx)
     if ctx.repair and ctx.was_public:
-        why = "公示期满" if ctx.suppressed == "EXPIRED" else "信用修复"
-        return Decision(NOT_APPLICABLE, CORRECT, f"{why}只影响公示，检查行为在本平台保留（标准 3.4）", "standard 3.4")
+        return _kept(ctx, "检查行为")
     day = parse_date(payload.get("inspect_date") or "")
     # The receiver refuses a record handed in on the day of the check (standard 2.5, trap 1): wait, never backdate.
     wait = datetime.combine(day + timedelta(days=1), time()) if day else None
@@ -140,6 +144,10 @@ def _rating_shared(payload: Payload, ctx: PublishContext) -> Decision:
     if ctx.suppressed and ctx.version == 1:
         # The notice came before its record. A later revision is the new rating that follows a repair: it is shared.
         return Decision(BLOCKED, PUBLISH, f"修复通知先于本评价到达，不再共享：{_stop(ctx.suppressed)}", "standard 3.4")
+    if ctx.suppressed in TAKEN_BACK:
+        return _not_by_itself(ctx)
+    if ctx.repair and ctx.was_public:
+        return _kept(ctx, "共享的评价")
     return _expiry(payload, ctx) or Decision(READY, _op(ctx), "", "周政办发〔2024〕13号 三(十三)")
 
 
@@ -203,6 +211,17 @@ def _stop(code: str) -> str:
 def _shown(text: str) -> str:
     """A reason a person typed, without personal data."""
     return "理由含个人信息，从略" if personal_kind(text) else text
+
+
+def _kept(ctx: PublishContext, what: str) -> Decision:
+    why = _HIDDEN.get(ctx.suppressed or "", "信用修复")
+    return Decision(NOT_APPLICABLE, CORRECT, f"{why}只影响公示，{what}在本平台保留（标准 3.4）", "standard 3.4")
+
+
+def _not_by_itself(ctx: PublishContext) -> Decision:
+    """What people took back comes back only when people say so, whatever its department hands in meanwhile."""
+    reason = f"此前已撤回（{_stop(ctx.suppressed or '')}）；更正后如需恢复，须两人用 zz reinstate 说明依据（标准 3.4）"
+    return Decision(HELD, _op(ctx), reason, "standard 3.4")
 
 
 def _withdrawn(ctx: PublishContext) -> Decision:
