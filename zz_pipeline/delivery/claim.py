@@ -57,7 +57,7 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A committed intent: the bytes to send, under which attempt, claimed at which monotonic moment."""
+    """A committed intent: the bytes to send, under which attempt, at which monotonic moment its claim began."""
 
     sent: Sent
     attempt: int
@@ -71,11 +71,14 @@ class Claimed:
     claim: Claim | None = None
     wait: float = 0.0
     settled: list[OutRow] = field(default_factory=list)
+    spent: bool = False  # the platform's records of the day are used up; the lane's rows wait for the next day
 
 
 def claim(lane: Lane, desk: Desk, now: float) -> Claimed:
     """Freeze the next batch of the lane in one fenced transaction; it may be sent when this has returned."""
     done = Claimed()
+    # before the commit: a machine that is frozen right behind it must not send hours later
+    begun = desk.monotonic()
     with lane.fenced("claim") as conn:
         # acceptance may have cancelled a row between the choice and the lock on it
         rows = [row for row in _pick(conn, lane, desk, now) if row.state is State.READY]
@@ -86,11 +89,11 @@ def claim(lane: Lane, desk: Desk, now: float) -> Claimed:
             return done
         old = read_batch(conn, rows[0].batch_id) if rows[0].batch_id else None
         if old is not None and old.state == "FROZEN":
-            done.claim = _again(conn, lane, desk, old, rows, now)
+            done.claim = _again(conn, lane, desk, old, rows, done, now)
         else:
             done.claim = _fresh(conn, lane, desk, old, rows, done, now)
     if done.claim is not None:
-        done.claim = replace(done.claim, at=desk.monotonic())
+        done.claim = replace(done.claim, at=begun)
     return done
 
 
@@ -139,13 +142,55 @@ def _keys(conn: Connection, where: Any, limit: int) -> list[RowKey]:
     return [RowKey(*row) for row in conn.execute(query.where(where).order_by(*order).limit(limit))]
 
 
-def _again(conn: Connection, lane: Lane, desk: Desk, old: Batch, rows: list[OutRow], now: float) -> Claim:
-    """The same frozen bytes under the same number."""
+def _again(
+    conn: Connection, lane: Lane, desk: Desk, old: Batch, rows: list[OutRow], done: Claimed, now: float
+) -> Claim | None:
+    """The same frozen bytes under the same number; what was counted for another day is counted for today."""
     if sm3_hex(old.body) != old.digest:
         raise LedgerError(
             f"批次 {old.number} 的冻结内容与其摘要不符，台账可能被改动，已停止发送。请核查审计链并从备份恢复。"
         )
+    if budget.day(old.created_at, desk.zone) != budget.day(now, desk.zone):
+        wanted = old.n if _counts(desk, rows[0]) else 0
+        if wanted and budget.take_records(conn, lane.platform, desk.spec, wanted, now, desk.zone) < wanted:
+            _tomorrow(conn, lane, desk, done, now)
+            return None
     return _commit_intent(conn, lane, desk, old, rows, now)
+
+
+def _counts(desk: Desk, row: OutRow) -> bool:
+    """Whether a row's records count against the day: all do but a stop of publicity (gateway page, "Rate and quota")."""
+    return not (desk.spec.capability.public and row.op == "WITHDRAW")
+
+
+def _tomorrow(conn: Connection, lane: Lane, desk: Desk, done: Claimed, now: float) -> None:
+    """What counts and is due on the lane waits for the county's next midnight."""
+    done.spent = True
+    free = and_(outbox.c.op == "WITHDRAW", desk.spec.capability.public)
+    due = and_(gates.mine(lane.platform, lane.dept), outbox.c.state == State.READY, ~free)
+    morrow = budget.next_day(now, desk.zone)
+    conn.execute(update(outbox).where(due, outbox.c.next_at < morrow).values(next_at=morrow, updated_at=now))
+
+
+def _granted(
+    conn: Connection, lane: Lane, desk: Desk, rows: list[OutRow], done: Claimed, now: float
+) -> list[OutRow]:
+    """The first of the rows whose records the platform's day still has room for; without any, the lane waits."""
+    if not rows or not _counts(desk, rows[0]):
+        return rows
+    wanted = sum(len(row.wires) for row in rows)
+    granted = budget.take_records(conn, lane.platform, desk.spec, wanted, now, desk.zone)
+    if granted == wanted:
+        return rows
+    fit, count = [], 0
+    for row in rows:
+        if count + len(row.wires) > granted:
+            break
+        fit.append(row)
+        count += len(row.wires)
+    budget.give_records_back(conn, lane.platform, granted - count, now, desk.zone)
+    _tomorrow(conn, lane, desk, done, now)
+    return fit
 
 
 def _fresh(
