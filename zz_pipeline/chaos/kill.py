@@ -1,0 +1,248 @@
+"""A campaign of real kills: chains of runs that are sent SIGKILL at named points, each judged after a run that finishes.
+
+Belongs here: the plan of chains, foremen side by side, the report. Must not: what a run does, how it is judged.
+
+A chain: the county is put back to a moment, some runs of a scene are killed one after the other (each later one while it
+recovers from the one before), a last one finishes alone, and everything is compared with the same scene without a kill.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import random
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from zz_pipeline.chaos import kill_child, kill_compare
+from zz_pipeline.chaos.kill_child import Aim, Ended
+from zz_pipeline.chaos.kill_compare import Snapshot
+from zz_pipeline.chaos.kill_postgres import installed, server
+from zz_pipeline.chaos.kill_scenes import ORDER, SCENES, Scene, in_child
+from zz_pipeline.chaos.kill_town import DAY, Databases, Files, Shelf, Town, Verdicts, staged
+from zz_pipeline.course import take_in, whole_night
+from zz_pipeline.delivery.points import NAMES
+from zz_pipeline.errors import ConfigError
+
+DEPTHS = (1, 2, 2, 3, 4, 6, 8)  # kills of a chain: singles, pairs, and kills within recoveries of recoveries
+MOST_MISSES = 12  # chains in a row that a point was aimed at and not reached
+COUNTY = 1  # seed of a county in which every point is reached, returned records included
+STALL_SECONDS = 1.2  # longer than the send deadline of the rig's platforms
+
+
+@dataclass
+class Report:
+    """What a campaign did. `recovered`: chains whose last run finished alone; `deep`: kills within a recovery."""
+
+    kills: int = 0
+    points: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    recovered: int = 0
+    chains: int = 0
+    deep: int = 0
+    passed: Counter[str] = field(default_factory=Counter)  # by scene and point, without a kill; no foreman's part
+
+    def add(self, other: dict[str, Any]) -> None:
+        """Take a foreman's part over."""
+        for name, value in other.items():
+            mine = getattr(self, name)
+            setattr(self, name, Counter(mine) + Counter(value) if isinstance(mine, Counter) else mine + value)
+
+
+def campaign(kills: int, seed: int, *, postgres: bool = False, foremen: int = 2) -> dict[str, Any]:
+    """Kill about so many runs (never fewer) over all points; the report as plain values."""
+    began, report = time.monotonic(), Report()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zz-kill-")))
+        shelves = _shelves(stack, folder, postgres, foremen)
+        verdicts: Verdicts = {}
+        towns = [stack.enter_context(staged(folder / str(n), s, COUNTY, verdicts)) for n, s in enumerate(shelves)]
+        _warm_up(towns)
+        known = Baselines(towns[0])
+        report.violations, report.passed = known.violations, known.passed
+        if not known.violations:  # what goes wrong without a kill says nothing of kills
+            for part in _work(towns, known, kills, seed):
+                report.add(part)
+    unreached = sorted(set(NAMES) - {name.partition("/")[2] for name in report.passed})
+    report.violations += [f"演练的一夜从未到达断点 {name}" for name in unreached]
+    told = {n: getattr(report, n) for n in ("kills", "points", "violations", "recovered", "chains", "deep")}
+    return {**told, "ledger": "postgresql" if postgres else "sqlite", "seconds": round(time.monotonic() - began, 1)}
+
+
+def _shelves(stack: ExitStack, folder: Path, postgres: bool, foremen: int) -> list[Shelf]:
+    if not postgres:
+        return [Files(folder / str(n) / "ledger") for n in range(foremen)]
+    programs = installed()
+    if programs is None:
+        raise ConfigError("本机没有安装 PostgreSQL。请先安装（apt-get install postgresql），或去掉 --postgres。")
+    running = stack.enter_context(server(programs))
+    return [Databases(running, f"chaos{n}") for n in range(foremen)]
+
+
+def _warm_up(towns: list[Town]) -> None:
+    """Two nights in this process: children find imports done, rules and statements compiled, the verdicts known.
+
+    Two, because after a kill files that were processed are not read again. Keeps the moments of each county.
+    """
+    # The checker's hidden progress bars would start a thread, and a process with threads must not fork.
+    importlib.import_module("tqdm").tqdm.monitor_interval = 0
+    for town in towns:
+        town.put_back("empty")
+        with town.opened("warm") as night:
+            night.ledger.migrate()
+        town.shelf.keep("begun")
+        with town.opened("first") as night:
+            take_in(night, DAY, lambda *_: None)
+        town.shelf.keep("taken_in")
+        with town.opened("second") as night:
+            whole_night(night, DAY)
+
+
+# ── foremen ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def _work(towns: list[Town], known: Baselines, kills: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Each county has its foreman, a process of its own; all work at once."""
+    pipes = []
+    for n, town in enumerate(towns):
+        read, write = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            os.close(read)
+            share = kills * (n + 1) // len(towns) - kills * n // len(towns)
+            _foreman(Chains(town, known, random.Random(seed + n), n, len(towns)), share, write)
+        os.close(write)
+        pipes.append((pid, read))
+    for pid, read in pipes:
+        with os.fdopen(read, "rb") as pipe:
+            said = pipe.read()
+        os.waitpid(pid, 0)
+        yield json.loads(said) if said else {"violations": ["一个演练进程没有留下结果就结束了，请查看上面的错误。"]}
+
+
+def _foreman(chains: Chains, kills: int, pipe: int) -> None:
+    try:
+        chains.work(kills)
+        said = {name: getattr(chains.report, name) for name in Report.__dataclass_fields__}
+        with os.fdopen(pipe, "wb") as out:
+            out.write(json.dumps(said).encode())
+    finally:
+        os._exit(0)
+
+
+class Baselines:
+    """Every scene without a kill: which points it passes how often, and what is there afterwards.
+
+    All counties of a campaign are alike, so one county's scenes do for all.
+    """
+
+    def __init__(self, town: Town) -> None:
+        self.after: dict[str, Snapshot] = {}
+        self.scene_of: dict[str, Scene] = {}
+        self.passed: Counter[str] = Counter()
+        self.violations: list[str] = []
+        for name in ORDER:
+            self._look(town, SCENES[name])
+
+    def _look(self, town: Town, scene: Scene) -> None:
+        start(town, scene)
+        first = kill_child.run(in_child(town, scene.work), stall=scene.stall, seconds=STALL_SECONDS)
+        last = first if scene.work is scene.finish and not scene.stall else finish(town, scene)
+        self.after[scene.name] = kill_compare.snapshot(town)
+        for name in first.passed:
+            self.scene_of.setdefault(name, scene)
+            self.passed[f"{scene.name}/{name}"] += first.passed[name]
+        same = kill_compare.differences(self.after[scene.name], self.after[ORDER[0]])
+        told = [first.error, last.error, *(text for text in same if text.startswith(("held", "versions")))]
+        told += kill_compare.broken(town)
+        told += [] if last.well else [f"最后一次运行以 {last.code} 结束"]
+        self.violations += [f"场景 {scene.name}（未中断）：{text}" for text in dict.fromkeys(told) if text]
+
+
+def start(town: Town, scene: Scene) -> None:
+    """Put the county back to where the scene begins, and prepare it."""
+    SCENES["source_down"].mend(town)
+    town.put_back(scene.moment)
+    scene.prepare(town)
+
+
+def finish(town: Town, scene: Scene) -> Ended:
+    """The scene's last run, alone, with all well outside."""
+    scene.mend(town)
+    return kill_child.run(in_child(town, scene.finish))
+
+
+class Chains:
+    """One county's chains."""
+
+    def __init__(self, town: Town, known: Baselines, dice: random.Random, n: int, of: int) -> None:
+        self.town, self.known, self.dice, self.report = town, known, dice, Report()
+        self.scene_of = known.scene_of
+        self.queue: deque[str] = deque()
+        self._part = (n, of)
+
+    def work(self, kills: int) -> None:
+        """Chains until so many kills have struck."""
+        misses = 0
+        while self.report.kills < kills and misses < MOST_MISSES:
+            struck = self._chain(min(self.dice.choice(DEPTHS), kills - self.report.kills))
+            misses = 0 if struck else misses + 1
+        if misses:
+            self.report.violations.append(f"断点 {self._next(None)} 多次没有到达，无法演练")
+
+    def _chain(self, depth: int) -> int:
+        """Some kills one after the other, a finishing run, the judgement; how many kills struck."""
+        first = self._next(None)
+        scene, aims = self.scene_of[first], list[Aim]()
+        start(self.town, scene)
+        aim = Aim(first, self.dice.randint(1, max(1, self.known.passed[f"{scene.name}/{first}"] * 3 // 4)))
+        while True:
+            ended = kill_child.run(in_child(self.town, scene.work), aim, scene.stall, STALL_SECONDS)
+            self.town.settle()
+            if not ended.struck:
+                self.queue.appendleft(aim.point)
+                break
+            aims.append(aim)
+            if len(aims) == depth:
+                break
+            aim = Aim(self._next(scene), 1 if self.dice.random() < 0.7 else 2)
+        self._judge(scene, aims, ended)
+        return len(aims)
+
+    def _judge(self, scene: Scene, aims: list[Aim], ended: Ended) -> None:
+        last = finish(self.town, scene)
+        told = [] if ended.struck else [ended.error]
+        told += [] if last.well else [f"最后一次运行以 {last.code} 结束", last.error]
+        told += kill_compare.differences(kill_compare.snapshot(self.town), self.known.after[scene.name])
+        told += kill_compare.broken(self.town)
+        where = "、".join(f"{aim.point}#{aim.passing}" for aim in aims) or "无"
+        self.report.violations += [f"场景 {scene.name}，断点 {where}：{text}" for text in told if text]
+        self.report.kills += len(aims)
+        self.report.deep += max(0, len(aims) - 1)
+        self.report.points.update(aim.point for aim in aims)
+        self.report.chains += 1
+        self.report.recovered += last.well
+
+    def _next(self, scene: Scene | None) -> str:
+        """The point that has waited longest; of the scene, if one is named."""
+        mine = [name for name in self.queue if scene is None or self.scene_of[name] is scene]
+        if not mine:
+            n, of = self._part
+            fresh = [name for name in NAMES[n::of] if name in self.scene_of]
+            self.dice.shuffle(fresh)
+            self.queue.extend(fresh)
+            if scene is not None:
+                mine = [name for name in fresh if self.scene_of[name] is scene]
+                mine = mine or [name for name, there in self.scene_of.items() if there is scene]
+                point = self.dice.choice(mine)
+                if point in self.queue:
+                    self.queue.remove(point)
+                return point
+            mine = list(self.queue)
+        self.queue.remove(mine[0])
+        return mine[0]
