@@ -11,7 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -34,6 +34,8 @@ LAST = date(2026, 11, 20)
 PLATFORMS = ("double_random", "internet_supervision", "publicity")
 # Quick clocks: the mocks' late effects are switched on by fault rules only, so a short quiet window is honest here.
 QUICK = {"quiet_seconds": 1.0, "late_effect_seconds": 0.5, "poll_first_seconds": 0.2, "night_wait_seconds": 40.0}
+# One department for each kind of source, the credit lead among them. A night of all 25 costs twice as much.
+ONE_OF_EACH = ("SCJG", "HBJ", "SPJ", "SFJ", "MZJ", "JTJ", "KGJ", "GAJ")
 # What depends on the moment or the count of a run and not on what the departments said.
 STATES = {
     "STORED": "PRESENT",
@@ -49,13 +51,14 @@ RUN_DEPENDENT = {"version", "submitted_date", "publicFrom", "cd_time", "cd_opera
 
 @dataclass
 class Town:
-    """A staged county. `env` is what a command needs to find it."""
+    """A staged county. `env` is what a command needs to find it; of `reporting` departments only, if it is given."""
 
     county: County
     mocks: Mocks
     sources: HttpSources
     config: Path
     env: dict[str, str]
+    reporting: tuple[str, ...] = ()
 
     @property
     def home(self) -> Path:
@@ -87,6 +90,11 @@ class Town:
 
     def manifest(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.home / "manifest.json").read_text("utf-8"))
+        if self.reporting:
+            for platforms in found["expected"].values():
+                for name, held in platforms.items():
+                    platforms[name] = {k: e for k, e in held.items() if e["department"] in self.reporting}
+            found["defects"] = [d for d in found["defects"] if d["dept"] in (*self.reporting, "credit")]
         return found
 
 
@@ -100,13 +108,21 @@ def town(
     last: date = LAST,
     config: Path | None = None,
     env: dict[str, str] | None = None,
+    prepare: Callable[[County, Path], None] | None = None,
+    reporting: tuple[str, ...] = (),
 ) -> Iterator[Town]:
-    """Stage a county on free ports; everything has ended when the block ends. No day is applied yet."""
+    """Stage a county on free ports; everything has ended when the block ends. No day is applied yet.
+
+    prepare: changes county and configuration before the platforms start, and read who may send to them.
+    reporting: keys of the departments that report; the others are set to 零报送. Empty: all.
+    """
     county = County.create(folder / "home", last, days, seed, scale)
     if config is None:
         config = folder / "config"
         shutil.copytree(ROOT / "config", config)
     quicken(config)
+    if prepare is not None:
+        prepare(county, config)
     with ExitStack() as stack:
         mocks = stack.enter_context(
             Mocks(folder / "platforms", county.dir / "credentials.json", county.dir / "credit", 0.2)
@@ -115,7 +131,19 @@ def town(
         found = {"ZZ_HOME": str(county.dir), "ZZ_CONFIG": str(config), "DAGSTER_DISABLE_TELEMETRY": "1"}
         found |= {f"ZZ_URL_{name.upper()}": url for name, url in mocks.urls.items() if name != "control"}
         found |= {f"ZZ_SOURCE_{key}": url for key, url in sources.urls.items()}
-        yield Town(county, mocks, sources, config, found | (env or {}))
+        if reporting:
+            _silence(config, county.dir, reporting)
+        yield Town(county, mocks, sources, config, found | (env or {}), reporting)
+
+
+def _silence(config: Path, home: Path, reporting: tuple[str, ...]) -> None:
+    """Only these departments report and have credentials."""
+    for path in (config / "departments").glob("*.toml"):
+        if path.stem not in reporting:
+            path.write_text(re.sub(r'(?m)^kind = "\w+"', 'kind = "none"', path.read_text("utf-8")), "utf-8")
+    secrets = home / "secrets.toml"
+    sections = re.split(r"(?m)^(?=\[)", secrets.read_text("utf-8"))
+    secrets.write_text("".join(s for s in sections if s[: s.find("]")].rpartition(".")[2] in reporting), "utf-8")
 
 
 def quicken(config: Path) -> None:
