@@ -181,6 +181,7 @@ class _Run:
         rendering = Rendering(self.adapter, department, now, self.follow_ups)
         line = Client(self.spec, self.settings.credential(self.spec.name, lane.dept), department)
         meter = Meter(lane, self.spec, line, self.clock, self.sleep)
+        line.spend = meter.token
         try:
             for kind in KINDS:
                 self._kind(lane, meter, kind, rendering, result)

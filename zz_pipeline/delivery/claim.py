@@ -172,9 +172,7 @@ def _tomorrow(conn: Connection, lane: Lane, desk: Desk, done: Claimed, now: floa
     conn.execute(update(outbox).where(due, outbox.c.next_at < morrow).values(next_at=morrow, updated_at=now))
 
 
-def _granted(
-    conn: Connection, lane: Lane, desk: Desk, rows: list[OutRow], done: Claimed, now: float
-) -> list[OutRow]:
+def _granted(conn: Connection, lane: Lane, desk: Desk, rows: list[OutRow], done: Claimed, now: float) -> list[OutRow]:
     """The first of the rows whose records the platform's day still has room for; without any, the lane waits."""
     if not rows or not _counts(desk, rows[0]):
         return rows
@@ -213,6 +211,7 @@ def _fresh(
             break
         ready.append(rendered)
         size, count = size + bytes_, count + records
+    ready = _granted(conn, lane, desk, ready, done, now)  # before the audit: all lanes lock in this order
     save_rows(conn, lane.platform, done.settled, now)
     if done.settled:
         told = {"rows": [[*row.key, row.state] for row in done.settled]}
@@ -253,6 +252,9 @@ def _frozen(conn: Connection, lane: Lane, desk: Desk, path: str, rows: Sequence[
     number = desk.adapter.number(desk.department, day, _next(conn, f"batch:{lane.name}:{day:%Y%m%d}", day))
     body = desk.adapter.freeze(desk.department, number, path, tuple(row.seen() for row in rows))
     while len(body) > desk.spec.batch_bytes and len(rows) > 1:
+        if _counts(desk, rows[0]):
+            spare = sum(len(row.wires) for row in rows[len(rows) // 2 :])
+            budget.give_records_back(conn, lane.platform, spare, now, desk.zone)
         rows = rows[: len(rows) // 2]
         body = desk.adapter.freeze(desk.department, number, path, tuple(row.seen() for row in rows))
     told = "|".join((lane.name, *sorted(row.item_key for row in rows), str(lane.epoch), number))

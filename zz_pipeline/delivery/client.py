@@ -119,6 +119,10 @@ def _plain_headers(body: bytes) -> dict[str, str]:
     return {**fixed, "Content-Type": "application/json; charset=utf-8"} if body else fixed
 
 
+def _nothing() -> None:
+    """No budget to spend from."""
+
+
 def new_nonce() -> str:
     """32 lower-case hex characters that were never used before."""
     return secrets.token_hex(16)
@@ -143,6 +147,7 @@ class Client:
             )
         self.spec, self.credential, self.department = spec, credential, department
         self._clock, self._nonce, self._observe = clock, nonce, observe
+        self.spend: Callable[[], None] = _nothing  # called before each request that the caller does not know of
         self._line = Line(spec)
         self._session = ""
         self._session_until = 0.0
@@ -154,6 +159,7 @@ class Client:
         reply = self._signed(method, path, query, b"", None)
         if answers.code_of(reply) == "4015" and self.spec.sign == "S2":
             self.new_session()
+            self.spend()
             reply = self._signed(method, path, query, b"", None)
         return reply
 
@@ -224,6 +230,7 @@ class Client:
         """None if there is a session to sign with; else what the caller is to be told instead of an answer."""
         if self._session and self._clock() < self._session_until:
             return None
+        self.spend()
         asked = self._clock()
         reply = self._s1(signing.HMAC_SM3, "POST", SESSION_PATH, "", b"{}", None)
         found = answers.session_of(reply)

@@ -11,14 +11,15 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from zz_pipeline import restored
 from zz_pipeline.delivery.claim import Desk
 from zz_pipeline.delivery.client import Client, check_identity
 from zz_pipeline.delivery.lanes import LaneBusy, take
@@ -80,13 +81,18 @@ def deliver(
     lanes: Sequence[str] | None = None,
     threads: int = 4,
     progress: Progress | None = None,
+    without: Mapping[str, str] | None = None,
 ) -> DeliveryResult:
     """Deliver what is due on a platform, until nothing can be done before `until` (Unix seconds) or the night's wait.
 
+    without: lanes that must wait, with the Chinese reason.
     Trouble of a platform or of a lane is in the result, never an exception; LedgerError and defects are raised."""
     run = _Run(ledger, settings, settings.platforms[platform], clock, sleep, until)
     result = DeliveryResult(platform)
     wanted = run.open_lanes() if lanes is None else list(lanes)
+    waiting = {dept: why for dept, why in (without or {}).items() if dept in wanted}
+    result.lanes |= {dept: LaneResult(dept, alarms=[why], stopped=why) for dept, why in waiting.items()}
+    wanted = [dept for dept in wanted if dept not in waiting]
     if not wanted:
         return result
     result.stopped = run.halted() or run.down()
@@ -127,20 +133,32 @@ class _Run:
         self.follow_ups = FollowUps.load(settings.config_dir)
         self.halt = threading.Event()
         self.trouble, self.unreachable = "", False
+        self.marked = 0
         self._health_at: float | None = None
         self._health = threading.Lock()
 
     def open_lanes(self) -> list[str]:
-        """Departments that have something to send, to ask or to poll."""
+        """Departments that have something to send, to ask or to poll, the one with the earliest due date first."""
         states = (State.READY, *OUT)
         where = (outbox.c.platform == self.spec.name, outbox.c.state.in_(states))
+        due = func.min(outbox.c.due)
+        order = (case((due.is_(None), 1), else_=0), due, outbox.c.dept)
         with self.ledger.read() as conn:
-            return list(conn.execute(select(outbox.c.dept).where(*where).distinct().order_by(outbox.c.dept)).scalars())
+            return list(
+                conn.execute(select(outbox.c.dept).where(*where).group_by(outbox.c.dept).order_by(*order)).scalars()
+            )
 
     def halted(self) -> str:
-        """Why nothing more may be sent: the stop switch, the end of the time, the run's own end."""
+        """Why nothing more may be sent: the stop switch, the end of the time, the run's own end.
+
+        It is asked before each send, when the intent is committed: the mark beside the ledger goes on to it.
+        """
         with self.ledger.read() as conn:
             value = conn.execute(select(switch.c.value).where(switch.c.name == "stop")).scalar()
+            last = audit.head(conn)
+        if last is not None and last.n > self.marked:
+            restored.note(self.settings.home, last.n, last.h)
+            self.marked = last.n
         if is_on(value):
             return "报送总开关处于停止状态，未发送；恢复请执行 zz resume"
         if self.halt.is_set():
@@ -194,7 +212,9 @@ class _Run:
         with take(self.ledger, self.settings.home / "locks", self.spec.name, dept, self.clock()) as lane:
             line = Client(self.spec, credential, department)
             try:
-                return Worker(lane, desk, line, watch, self.settings.county.max_tries_per_night).run()
+                worker = Worker(lane, desk, line, watch, self.settings.county.max_tries_per_night)
+                line.spend = worker.meter.token
+                return worker.run()
             finally:
                 line.close()
 

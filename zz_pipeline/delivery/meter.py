@@ -49,8 +49,7 @@ class Meter:
         return reply
 
     def new_session(self) -> None:
-        """A new session takes a token like any signed request."""
-        self.token()
+        """A new session; its request takes a token of its own when the line spends it."""
         self.line.new_session()
 
     def token(self) -> None:

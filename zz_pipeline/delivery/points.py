@@ -27,6 +27,7 @@ COMMITS: dict[str, str] = {
     "token": "a query's token is taken from the rate budget",
     "claim": "the intent: rows INFLIGHT, frozen bytes, attempt, audit",
     "settle": "what an answer says: states, receipts, holdings, audit",
+    "quota": "the platform has refused a batch because its day is used up",
     "unsend": "a claim of which surely no byte left goes back",
     "queries": "queries that led to nothing",
     "probe": "the answer of a half-open breaker's probe",

@@ -26,6 +26,7 @@ from zz_pipeline.ledger.schema import outbox
 SLICE = 1.0  # seconds between two looks at the stop switch while waiting
 # A batch that was lost, or whose rows have parted: only the platform's list tells of its rows, not its number.
 NUMBER_OF_NO_USE = Answer(Effect.ASK)
+SPENT = "{} 今日额度已用完，未报的记录保持待报，明日零时后继续，不需处理。"
 SESSIONS = 2  # so many sessions ended in a row are a refused credential
 
 
@@ -145,6 +146,8 @@ class Worker:
         self.result.alarms += [f"{r.key.record_key}：{r.reason}" for r in done.settled if r.state is State.DEAD]
         if done.wait:
             return self._wait(self.watch.clock() + done.wait)
+        if done.spent:
+            self.result.alarms.append(SPENT.format(self.desk.spec.label))
         if done.claim is None:
             return bool(done.settled)
         points.reach("send:claimed")
@@ -192,7 +195,15 @@ class Worker:
         self.result.alarms += outcome.alarms
         self.result.stopped = outcome.stop
         if heard.answer.code == QUOTA and heard.answer.effect is Effect.BUSY:
-            self.result.alarms.append(f"{self.desk.spec.label} 今日额度已用完，未报的记录明日零时后继续。")
+            self.result.alarms.append(SPENT.format(self.desk.spec.label))
+            self._quota_met(heard.batch_id)
+
+    def _quota_met(self, batch_id: str) -> None:
+        """The platform counts more than we do: from now on all lanes know."""
+        now, spec = self.watch.clock(), self.desk.spec
+        with self.lane.fenced("quota") as conn:
+            refused = read_batch(conn, batch_id)
+            budget.records_refused(conn, spec.name, spec, refused.n if refused else 1, now, self.desk.zone)
 
     # -- breaker and waiting -----------------------------------------------------------------------------------------
 
