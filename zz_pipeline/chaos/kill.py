@@ -8,6 +8,7 @@ recovers from the one before), a last one finishes alone, and everything is comp
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -31,7 +32,8 @@ from zz_pipeline.course import take_in, whole_night
 from zz_pipeline.delivery.points import NAMES
 from zz_pipeline.errors import ConfigError
 
-DEPTHS = (1, 2, 2, 3, 4, 6, 8)  # kills of a chain: singles, pairs, and kills within recoveries of recoveries
+DEPTHS = (1, 2, 2, 4, 8, 12)  # kills of a chain: singles, pairs, and kills within recoveries of recoveries
+MANY = 3  # kills a point from which on a campaign is large
 MOST_MISSES = 12  # chains in a row that a point was aimed at and not reached
 COUNTY = 1  # seed of a county in which every point is reached, returned records included
 STALL_SECONDS = 1.2  # longer than the send deadline of the rig's platforms
@@ -56,9 +58,10 @@ class Report:
             setattr(self, name, Counter(mine) + Counter(value) if isinstance(mine, Counter) else mine + value)
 
 
-def campaign(kills: int, seed: int, *, postgres: bool = False, foremen: int = 2) -> dict[str, Any]:
+def campaign(kills: int, seed: int, *, postgres: bool = False) -> dict[str, Any]:
     """Kill about so many runs (never fewer) over all points; the report as plain values."""
     began, report = time.monotonic(), Report()
+    foremen = 2 if kills > MANY * len(NAMES) else 1  # a second county's staging must be worth its while
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zz-kill-")))
         shelves = _shelves(stack, folder, postgres, foremen)
@@ -103,6 +106,8 @@ def _warm_up(towns: list[Town]) -> None:
         town.shelf.keep("taken_in")
         with town.opened("second") as night:
             whole_night(night, DAY)
+    gc.collect()
+    gc.freeze()  # else every child's collector copies the parent's memory by touching it
 
 
 # ── foremen ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -184,20 +189,25 @@ class Chains:
         self.town, self.known, self.dice, self.report = town, known, dice, Report()
         self.scene_of = known.scene_of
         self.queue: deque[str] = deque()
-        self._part = (n, of)
+        self.mine = [name for name in NAMES[n::of] if name in known.scene_of]
+        self.many = False  # many kills: a chain may kill at a point again while others still wait
 
     def work(self, kills: int) -> None:
         """Chains until so many kills have struck."""
-        misses = 0
-        while self.report.kills < kills and misses < MOST_MISSES:
-            struck = self._chain(min(self.dice.choice(DEPTHS), kills - self.report.kills))
+        misses, self.many = 0, kills > MANY * len(self.mine)
+        while (self.report.kills < kills or self._missing(kills)) and misses < MOST_MISSES:
+            struck = self._chain(self.dice.choice(DEPTHS))
             misses = 0 if struck else misses + 1
         if misses:
-            self.report.violations.append(f"断点 {self._next(None)} 多次没有到达，无法演练")
+            self.report.violations.append(f"断点 {self.queue[0]} 多次没有到达，无法演练")
+
+    def _missing(self, kills: int) -> bool:
+        """Whether a point of this foreman was never killed, though there were kills enough for all."""
+        return kills >= len(self.mine) and not set(self.mine) <= self.report.points.keys()
 
     def _chain(self, depth: int) -> int:
         """Some kills one after the other, a finishing run, the judgement; how many kills struck."""
-        first = self._next(None)
+        first = self._next(None) or self.mine[0]
         scene, aims = self.scene_of[first], list[Aim]()
         start(self.town, scene)
         aim = Aim(first, self.dice.randint(1, max(1, self.known.passed[f"{scene.name}/{first}"] * 3 // 4)))
@@ -208,9 +218,10 @@ class Chains:
                 self.queue.appendleft(aim.point)
                 break
             aims.append(aim)
-            if len(aims) == depth:
+            following = self._next(scene) if len(aims) < depth else None
+            if following is None:
                 break
-            aim = Aim(self._next(scene), 1 if self.dice.random() < 0.7 else 2)
+            aim = Aim(following, 1 if self.dice.random() < 0.7 else 2)
         self._judge(scene, aims, ended)
         return len(aims)
 
@@ -228,21 +239,16 @@ class Chains:
         self.report.chains += 1
         self.report.recovered += last.well
 
-    def _next(self, scene: Scene | None) -> str:
-        """The point that has waited longest; of the scene, if one is named."""
-        mine = [name for name in self.queue if scene is None or self.scene_of[name] is scene]
-        if not mine:
-            n, of = self._part
-            fresh = [name for name in NAMES[n::of] if name in self.scene_of]
+    def _next(self, scene: Scene | None) -> str | None:
+        """The point that has waited longest; of the scene, if one is named: None if none of it waits any more."""
+        if not self.queue:
+            fresh = list(self.mine)
             self.dice.shuffle(fresh)
             self.queue.extend(fresh)
-            if scene is not None:
-                mine = [name for name in fresh if self.scene_of[name] is scene]
-                mine = mine or [name for name, there in self.scene_of.items() if there is scene]
-                point = self.dice.choice(mine)
-                if point in self.queue:
-                    self.queue.remove(point)
-                return point
-            mine = list(self.queue)
-        self.queue.remove(mine[0])
-        return mine[0]
+        mine = [name for name in self.queue if scene is None or self.scene_of[name] is scene]
+        if mine:
+            self.queue.remove(mine[0])
+            return mine[0]
+        return (
+            self.dice.choice([name for name, there in self.scene_of.items() if there is scene]) if self.many else None
+        )

@@ -44,6 +44,8 @@ def register(chaos_app: typer.Typer) -> None:
 def _show(found: dict) -> None:
     shape = f"{found['chains']} 条链，其中 {found['deep']} 次杀在恢复途中；台账 {found['ledger']}"
     out.print(f"杀了 {found['kills']} 次（{shape}），用时 {found['seconds']} 秒。")
-    out.print(f"断点 {len(found['points'])} 个，自行恢复 {found['recovered']} 条链，不符 {len(found['violations'])} 处。")
+    out.print(
+        f"断点 {len(found['points'])} 个，自行恢复 {found['recovered']} 条链，不符 {len(found['violations'])} 处。"
+    )
     for text in found["violations"]:
         out.print(f"✗ {text}", markup=False, soft_wrap=True)
