@@ -19,8 +19,9 @@ from zz_pipeline.standard.personal import find_personal
 from zz_pipeline.standard.tables import TABLES, Kind, Personal, Scope
 
 COUNTY_DIGITS = 6
-# RE2: Unicode Cc; in free texts a line break is writing, not a fault.
-CONTROL, CONTROL_BUT_BREAKS = r"\p{Cc}", r"[^\P{Cc}\n\r\t]"
+# RE2: Unicode Cc; in free texts a line break is writing, not a fault. With them private characters, which look otherwise
+# or like nothing on every other machine, and U+FFFD, the trace of a character that was lost before.
+CONTROL, CONTROL_BUT_BREAKS = r"[\p{Cc}\p{Co}\x{FFFD}]", r"[\p{Co}\x{FFFD}]|[^\P{Cc}\n\r\t]"
 NEUTRAL = ("NO_ISSUE", "NO_ACTIVITY")
 
 # Fields whose length and characters have a rule of their own; the rest is INS-038, RAT-009, REP-003.
@@ -43,7 +44,7 @@ WIRE_LIMIT = 500
 
 
 def no_control(values: Any) -> Bools:
-    """No control character (Unicode Cc) anywhere; contract ① E05."""
+    """No control character, private character or U+FFFD anywhere; contract ① E05."""
     return ~to_bools(pc.match_substring_regex(as_text(values), CONTROL))
 
 
