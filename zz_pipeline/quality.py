@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from zz_pipeline.errors import CheckError, ConfigError
 from zz_pipeline.standard import identifiers
+from zz_pipeline.standard.normalize import visible
 from zz_pipeline.standard.personal import mask
 from zz_pipeline.standard.tables import TABLES, Field, Kind, Personal, Scope
 
@@ -34,6 +35,9 @@ VERDICTS = pa.schema(
     ]
 )
 LONGEST_VALUE = 200
+LOOKED_AT = (
+    10 * LONGEST_VALUE
+)  # masking looks at each character: of a text without end only what may be shown is masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +213,6 @@ def _masked(spec: Field | None, value: Any) -> str:
     """The value as a clerk may see it: enough to find the cell, never a person's number."""
     if isinstance(value, list):
         return "、".join(_masked(spec, v) for v in value)[:LONGEST_VALUE]
-    text = "" if value is None else str(value)
+    text = "" if value is None else str(value)[:LOOKED_AT]
     personal, name = (spec.personal, spec.name) if spec is not None else (Personal.TEXT, "")
-    return mask(text, personal, name)[:LONGEST_VALUE]
+    return visible(mask(text, personal, name)[:LONGEST_VALUE])[:LONGEST_VALUE]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from collections.abc import Collection
 from pathlib import Path
 
 from zz_pipeline.standard.canonical import sm3_hex
+from zz_pipeline.standard.normalize import visible
 
 ZIP = b"PK\x03\x04"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -37,7 +37,6 @@ _PACKAGES = (
     ("word/document.xml", "Word 文档"),
     ("ppt/presentation.xml", "演示文稿"),
 )
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _NAME = 120  # characters: a column of the ledger holds 255, and nobody reads a longer one
 
 
@@ -61,13 +60,8 @@ def shown(name: str) -> str:
     Names come from other people's machines: bytes that are no UTF-8, line breaks, escapes, signs that turn the reading round.
     """
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    text = "".join(_escape(char) if unicodedata.category(char) in _UNSEEN else char for char in text)
+    text = visible(text).replace("\n", "\\x0a").replace("\t", "\\x09")
     if len(text) <= _NAME:
         return text
     suffix = Path(text).suffix[-10:]
     return f"{text[: _NAME - len(suffix) - 9]}~{sm3_hex(os.fsencode(name))[:8]}{suffix}"
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"

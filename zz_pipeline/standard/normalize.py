@@ -9,6 +9,7 @@ Source: standard 4.1 (dropped at the ends, inside they refuse the value; width a
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from typing import Any
 
@@ -20,10 +21,11 @@ from zz_pipeline.standard.columns import as_text, map_unique
 CHANGED = "changed"  # width or case was raised: a warning
 FOREIGN = "foreign"  # something that no identifier holds stands inside: the value is refused (STD-006)
 
-# Characters that no one sees. Blanks are dealt with apart because names keep them.
+# Characters that no one sees. Blanks are dealt with apart because names keep them; U+FFFD is not among these: it is seen,
+# and says that a character was lost before.
 _INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffc\ufffe\uffff\U000e0000-\U000e0fff"
 )
 _CONTROL = "\x00-\x1f\x7f-\x9f"
 _APOSTROPHES = "'\u2018\u2019`\uff07"
@@ -37,6 +39,8 @@ _BREAKS = re.compile("[\r\n\v\f\u0085\u2028\u2029]+")
 _RETURN = re.compile("\r\n?|[\v\f\u0085\u2028\u2029]")
 _BLANKS = re.compile(r"[^\S\r\n\v\f\u0085\u2028\u2029]+")
 
+_WRITTEN_OUT = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
 _HALF = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 _UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
 _BRACKETS = str.maketrans("()", "（）")
@@ -48,6 +52,16 @@ _PLAIN_TEXT = r"\A[0-9A-Za-z_\x{4e00}-\x{9fff}（）、，。；：“”《》�
 def half_width(text: str) -> str:
     """Full-width ASCII forms and the ideographic blank as half-width; nothing else changes."""
     return text.translate(_HALF)
+
+
+def visible(text: str) -> str:
+    """A text for people: what nobody sees, what turns the reading round and what no database takes is written out."""
+    return "".join(_written(c) if unicodedata.category(c) in _WRITTEN_OUT and c not in "\n\t" else c for c in text)
+
+
+def _written(char: str) -> str:
+    code = ord(char)
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
 
 
 def clean_identifier(values: Any, *, upper: bool = True) -> tuple[pa.Array, pa.Array]:

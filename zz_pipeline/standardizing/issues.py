@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from zz_pipeline.standard.columns import Bools, Ints
+from zz_pipeline.standard.normalize import visible
 from zz_pipeline.standard.personal import mask
 from zz_pipeline.standard.tables import Personal, Table
 
@@ -27,6 +28,7 @@ SCHEMA = pa.schema(
     ]
 )
 LONGEST = 60  # characters of a value inside a message
+LOOKED_AT = 20 * LONGEST  # masking looks at each character: of a text without end only its beginning is masked
 
 # {label} Chinese name of the field, {value} masked value, {hint} what may be written or where it stands.
 TEXTS = {
@@ -71,8 +73,8 @@ class Issues:
         messages = [
             (text or TEXTS[rule]).format(
                 label=label,
-                value=_short(mask(cell, personal, field)) if cell else "（空）",
-                hint=hint(int(row)) if callable(hint) else hint,
+                value=_short(visible(mask(cell[:LOOKED_AT], personal, field))) if cell else "（空）",
+                hint=visible(hint(int(row))) if callable(hint) else hint,
             )
             for row, cell in zip(rows, cells, strict=True)
         ]

@@ -32,7 +32,8 @@ def unknown_values(batch: StandardBatch, dept: str, settings: Settings, book: Co
     for issue in batch.issues.to_pylist():
         if issue["rule"] in RULES and issue["field"] in sets and issue["value"]:
             for part in set(_unknown_parts(issue["field"], issue["value"], dept, settings, book)):
-                counts[issue["field"], mask_text(part)[:LONGEST]] += 1
+                raw = mask_text(part)[:LONGEST].replace("\x00", "\\x00")  # PostgreSQL takes no NUL
+                counts[issue["field"], raw] += 1
     return tuple(Unknown(field, str(sets[field]), raw, n) for (field, raw), n in sorted(counts.items()))
 
 
