@@ -20,7 +20,7 @@ from zz_pipeline.delivery import points
 from zz_pipeline.errors import ZzError
 from zz_pipeline.returns.units import Native, Unit, native_rows, open_units
 from zz_pipeline.settings import Department
-from zz_pipeline.sources.base import FILE, ROW, TRACE
+from zz_pipeline.sources.base import FILE, LONGEST_CELL, ROW, TRACE
 from zz_pipeline.sources.returned import LEADING, TRAILING, guard, return_number
 from zz_pipeline.standard.tables import INSPECTION, Scope
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from zz_pipeline.night import Night
 
 SHEET, HELP = "退回清单", "填写说明"
-LONGEST_CELL = 32_767  # characters a cell of .xlsx can hold; a longer text is a finding in itself (INS-038)
 ROWS = 1_048_575
 # A field that the department does not have is derived from these: there the clerk finds the cause.
 _FROM = {

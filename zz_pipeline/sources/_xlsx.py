@@ -71,9 +71,7 @@ def open_package(content: bytes) -> Package:
             parts = _read_parts(archive, members)
             others = archive.namelist()
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise SourceRefused(
-            f"不是完整的 .xlsx 工作簿（{type(error).__name__}）。请用 Excel 打开核对，另存后重交。"
-        ) from error
+        raise SourceRefused("不是完整的 .xlsx 工作簿。请用 Excel 打开核对，另存后重交。") from error
     if _WORKBOOK not in parts:
         raise SourceRefused(f"其实是{other_package(others)}，里面没有工作簿。请另存为 .xlsx 后重交。")
     _check_content(parts)
@@ -101,6 +99,8 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
     bomb = any(m.file_size > RATIO_FROM and m.file_size > RATIO * max(m.compress_size, 1) for m in members)
     if unpacked > UNPACKED_BYTES or bomb or (unpacked > RATIO_FROM and unpacked > RATIO * max(packed, 1)):
         raise SourceRefused("工作簿解压后过大，像是压缩炸弹。请把数据复制到新的工作簿里另存后重交。")
+    if any(m.flag_bits & 1 for m in members):
+        raise SourceRefused("加了密码。请去掉密码，另存为 .xlsx 后重交。")
     names = [m.filename for m in members]
     if len(set(names)) != len(names):
         raise SourceRefused("工作簿里有同名的部件，文件可能被改动过。请用 Excel 打开另存后重交。")
@@ -324,6 +324,4 @@ def _parse(content: bytes, start: Callable[[str, dict[str, str]], None], end: Ca
     try:
         parser.Parse(content, True)
     except (expat.ExpatError, ValueError, KeyError) as error:
-        raise SourceRefused(
-            f"工作簿的内容不完整（{type(error).__name__}）。请用 Excel 打开核对，另存后重交。"
-        ) from error
+        raise SourceRefused("工作簿的内容不完整。请用 Excel 打开核对，另存后重交。") from error

@@ -27,6 +27,9 @@ EXACT_LIMIT = 10**15
 CHUNK = 10_000
 # Cells of one table. As Python texts a cell takes up to 150 bytes; with this many a reading stays under 1 GiB.
 CELLS = 6_000_000
+COLUMNS = 1_000
+# Characters a cell of a workbook can hold: a longer text could not be handed back in a 退回清单.
+LONGEST_CELL = 32_767
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from zz_pipeline.sources.grid import Found, Grid, find_header, read_grid
 from zz_pipeline.sources.signs import foreign
 
 BYTES = 100 * 1024 * 1024
-_FIELD = 1_000_000  # characters in one cell; an unclosed quote swallows the file and ends here
+_FIELD = 1_000_000  # characters in one cell before the parser stops; an unclosed quote swallows the file and ends here
 _UTF8_NAMES = ("utf-8", "utf-8-sig", "utf8")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n|\Z)")
 _HANZI = re.compile("[\u4e00-\u9fff]")

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from zz_pipeline.errors import SourceRefused
 from zz_pipeline.settings import Department
-from zz_pipeline.sources.base import text_table
+from zz_pipeline.sources.base import COLUMNS, LONGEST_CELL, text_table
 from zz_pipeline.standard.tables import INSPECTION
 
 SEARCH_ROWS = 30
@@ -106,6 +106,7 @@ def read_grid(dept: Department, grid: Grid, header: int, name: str) -> Found:
         else:
             found.skipped[reason] += 1
     rows = [[_cell(grid.rows[i], place) for place, _ in columns] for i in kept]
+    _refuse_endless(columns, rows, [grid.numbers[i] for i in kept])
     found.table = text_table(
         [h for _, h in columns], rows, name, [grid.numbers[i] for i in kept], [grid.marks[i] for i in kept]
     )
@@ -115,6 +116,17 @@ def read_grid(dept: Department, grid: Grid, header: int, name: str) -> Found:
     return found
 
 
+def _refuse_endless(
+    columns: Sequence[tuple[int, str]], rows: Sequence[Sequence[str | None]], numbers: Sequence[int]
+) -> None:
+    for number, row in zip(numbers, rows, strict=True):
+        for (_, heading), cell in zip(columns, row, strict=True):
+            if cell and len(cell) > LONGEST_CELL:
+                raise SourceRefused(
+                    f"第 {number} 行“{heading}”有 {len(cell)} 字，一格最多 {LONGEST_CELL} 字。请删减这一格，或检查引号是否成对，改正后重交。"
+                )
+
+
 def _columns(
     dept: Department, raw: Sequence[str | None], below: Sequence[Sequence[str | None]], name: str
 ) -> list[tuple[int, str]]:
@@ -122,6 +134,8 @@ def _columns(
     known = native_headings(dept)
     columns: list[tuple[int, str]] = []
     width = max([len(raw), *(len(row) for row in below)])
+    if width > COLUMNS:
+        raise SourceRefused(f"表有 {width} 列，最多 {COLUMNS} 列。请删去多余的空列，核对分隔符后重交。")
     for place in range(width):
         text = _cell(raw, place)
         if text:

@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -117,13 +118,20 @@ def _other_sheets(dept: Department, book: Book, name: str, others: list[str]) ->
 
 
 def _grid(dept: Department, cells: Any, marks: Marks) -> Grid:
-    rows = [[exact_text(cell) for cell in row] for row in cells.to_python(skip_empty_area=False)]
+    rows = [[_text(cell) for cell in row] for row in cells.to_python(skip_empty_area=False)]
     for (row, column), text in marks.errors.items():
         if row < len(rows) and column < len(rows[row]):
             rows[row][column] = text  # the reader gives an error cell as empty; empty would be a value nobody wrote
     if dept.source.fill_merged:
         _fill_merged(rows, cells.merged_cell_ranges or [])
     return Grid(rows, range(1, len(rows) + 1), [marks.rows.get(i) for i in range(len(rows))])
+
+
+def _text(cell: Any) -> str | None:
+    """A cell's exact text. Programs count the first sixty days of 1900 differently: such a day stays unreadable (STD-003)."""
+    if isinstance(cell, date) and (cell.year, cell.month) < (1900, 3):
+        return f"{cell.isoformat()[:10]}（1900 年初的日期格）"
+    return exact_text(cell)
 
 
 def _fill_merged(rows: list[list[str | None]], ranges: list[tuple[tuple[int, int], tuple[int, int]]]) -> None:
