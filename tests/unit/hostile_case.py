@@ -18,7 +18,7 @@ from tests.unit.hostile_county import HEADINGS, good
 
 READ, RETURNED, REFUSED = "READ", "RETURNED", "REFUSED"
 # A made-up resident ID and a mobile that stand in many of the files: no message may show them.
-RESIDENT, MOBILE = "610124199003070037", "13900001234"
+RESIDENT, MOBILE = "610124199003070030", "13900001234"
 LOOK = f"联系人张某 {MOBILE}"
 
 

@@ -64,7 +64,7 @@ def _commas(_m: Maker) -> bytes:
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) * 4
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj << /Type /Catalog >> endobj\n%%EOF\n"
-MILLION = 1_000_000
+MILLION, CELL = 1_000_000, 32_767
 
 CSV = (
     # encodings
@@ -72,7 +72,7 @@ CSV = (
     read("UTF-8有标记.csv", "JUT", 1, lambda m: m.text(m.row()).encode("utf-8-sig")),
     read("国标.csv", "JGB", 1, _gb),
     read("国标四字节.csv", "JGB", 1, lambda m: _gb(m, m.row(单位名称="周至县样例𠮷有限公司"))),
-    back("国标自造字.csv", "JGB", "INS-038", _pua, rows=1),
+    back("国标自造字.csv", "JGB", "INS-002 INS-038", _pua, rows=1),
     no("登记国标交来UTF-8.csv", "JGB", "UTF-8 gb18030 另存", lambda m: m.text(m.row()).encode()),
     no("登记国标交来UTF-8有标记.csv", "JGB", "UTF-8 另存", lambda m: m.text(m.row()).encode("utf-8-sig")),
     no("登记UTF-8交来国标.csv", "JUT", "不是 utf-8-sig 另存", _gb),
@@ -90,7 +90,8 @@ CSV = (
     read("方向控制符.csv", "JUT", 2, _cell("备注", "\u202e整改\u202c\u2066完成\u2069")),
     back("编号里有零宽字符.csv", "JUT", "STD-006", _cell("信用代码", "91610124\u200bYY00000XB"), rows=1),
     read("名称里有零宽字符.csv", "JUT", 2, _cell("单位名称", "周至县\u200b样例\ufeff零宽有限公司")),
-    back("控制字符.csv", "JUT", "INS-038", _cell("备注", "\x1b[31m红字\x07"), rows=1),
+    back("丢过字的名称.csv", "JUT", "INS-002 INS-038", _cell("单位名称", "周至县\ufffd样例有限公司"), rows=1),
+    back("控制字符.csv", "JUT", "INS-038", _cell("备注", "甲\x1b[31m红字\x07乙"), rows=1),
     read("全角.csv", "JUT", 2, _cell("执法证号", "２７０１０１２２００１、２７０１０１２２００２")),
     # lines and cells
     read("只有回车.csv", "JUT", 2, lambda m: m.text(m.row(), m.row(), end="\r").encode()),
@@ -99,13 +100,16 @@ CSV = (
     no("引号没有结束.csv", "JUT", "第 3 行 引号", _unclosed),
     no("少一格.csv", "JUT", "第 3 行 错位", _ragged(lambda line: line.rsplit(",", 1)[0])),
     no("多一格.csv", "JUT", "第 3 行 错位", _ragged(lambda line: line.replace(",", ",,", 1))),
-    back("百万字的格.csv", "JUT", "INS-038", _cell("备注", "长" * MILLION), rows=1),
-    back("百万空格.csv", "JUT", "INS-038", _cell("备注", "甲" + " " * (MILLION - 2) + "乙"), rows=1),
-    read("百万空格在末尾.csv", "JUT", 2, _cell("备注", "甲" + " " * (MILLION - 1))),
-    back("百万层引号.csv", "JUT", "INS-038", _cell("备注", '="' * 300_000 + "甲" * 501 + '"' * 300_000), rows=1),
-    back("百万位数字.csv", "JUT", "INS-038", _cell("备注", "1" * MILLION), rows=1),
-    no("超过百万字的格.csv", "JUT", "第 3 行", _cell("备注", "长" * (MILLION + 1))),
-    read("两万列.csv", "JUT", 1, _wide(20_000)),
+    no("百万字的格.csv", "JUT", "第 3 行 备注 1000000 字", _cell("备注", "长" * MILLION)),
+    no("百万空格.csv", "JUT", "第 3 行 备注 删减", _cell("备注", "甲" + " " * (MILLION - 2) + "乙")),
+    no("超过百万字的格.csv", "JUT", "第 3 行 一格超过", _cell("备注", "长" * (MILLION + 1))),
+    back("很长的格.csv", "JUT", "INS-038", _cell("备注", "长" * CELL), rows=1),
+    back("很长的空格.csv", "JUT", "INS-038", _cell("备注", "甲" + " " * (CELL - 2) + "乙"), rows=1),
+    read("很长的空格在末尾.csv", "JUT", 2, _cell("备注", "甲" + " " * (CELL - 1))),
+    back("一万层引号.csv", "JUT", "INS-038", _cell("备注", '="' * 10_000 + "甲" * 501 + '"' * 10_000), rows=1),
+    back("很长的数字.csv", "JUT", "INS-038", _cell("备注", "1" * CELL), rows=1),
+    no("两万列.csv", "JUT", "20013 列", _wide(20_000)),
+    read("九百列.csv", "JUT", 1, _wide(900)),
     no("三千万格.csv", "JUT", "格 拆", _commas),
     # headings and separators
     no("重复表头.csv", "JUT", "单位名称 不止一次", lambda m: m.text([*m.row(), "又"], head=(*HEADINGS, "单位名称")).encode()),
@@ -123,7 +127,7 @@ CSV = (
     no("公文.csv", "JGB", "PDF CSV", lambda _m: PDF),
     # values
     back("身份证号当信用代码.csv", "JUT", "INS-005", _cell("信用代码", RESIDENT), rows=1),
-    back("科学计数的编号.csv", "JUT", "STD-004 INS-001", _cell("编号", "6.10124E+17"), rows=1),
+    back("科学计数的编号.csv", "JUT", "STD-004", _cell("编号", "6.10124E+17"), rows=1),
     back("没有的日期.csv", "JUT", "STD-003", _cell("检查日期", "1900-02-29"), rows=1),
     back("两位年份.csv", "JUT", "STD-003", _cell("检查日期", "26-11-20"), rows=1),
     back("未知结论.csv", "JUT", "STD-001", _cell("检查结果", "大概没问题"), rows=1),
