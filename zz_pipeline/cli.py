@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from zz_pipeline.commands import bench, codes, people, quarantine, rules
+from zz_pipeline.commands import audit, bench, chaos, codes, faults, people, quarantine, reconcile, rules, trace, withdraw
 from zz_pipeline.errors import ConfigError, ZzError
 from zz_pipeline.reports.words import COLUMNS
 
@@ -131,17 +131,6 @@ def report(day: Day = "", as_json: Json = False) -> None:
     _finish(night, found, as_json, {"report": str(path)})
 
 
-@app.command("reconcile")
-def reconcile_command(day: Day = "", as_json: Json = False) -> None:
-    """向各平台查询并与本库核对某日。"""
-    with opened() as night:
-        when = _day(night, day)
-        found = {t.name: night.reconcile(t.name, when) for t in night.targets}
-    shown = {n: {"state": r.state, "counts": r.counts, "text": r.text} for n, r in found.items()}
-    _show(shown, as_json, lambda: _each(found.items(), lambda p: out.print(f"{p[0]}：{p[1].text or '一致'}")))
-    raise typer.Exit(0 if all(r.state == "OK" for r in found.values()) else 3)
-
-
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """检查配置、密钥、数据库、来源和平台，逐项说明如何处理。"""
@@ -155,8 +144,14 @@ def doctor(as_json: Json = False) -> None:
 
 
 people.register(app, opened)
+withdraw.register(app, opened)
+trace.register(app, opened)
+audit.register(app, opened)
+reconcile.register(app, opened)
+faults.register(app)
 rules.register(app)
 bench.register(app)
+chaos.register(app)
 quarantine.register(app, opened)
 codes.register(app, opened)
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from zz_pipeline import quality, standardize
+from zz_pipeline import quality, restored, standardize
 from zz_pipeline.county import CountyTables
 from zz_pipeline.delivery import points
 from zz_pipeline.delivery.client import Client
@@ -29,7 +29,7 @@ from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import contents
 from zz_pipeline.ledger.quarantine import Entry
 from zz_pipeline.quality import CheckOutcome
-from zz_pipeline.reconcile import ReconcileResult, reconcile
+from zz_pipeline.reconcile import EVERYTHING, ReconcileResult, reconcile
 from zz_pipeline.reports.balance import Balance, balance
 from zz_pipeline.returns.inbox import with_returned
 from zz_pipeline.settings import Settings
@@ -302,13 +302,23 @@ class Night(CountyTables):
         return StepResult(expiry.OFFICE, expiry.KIND, "OK" if ended else "SKIPPED", counts)
 
     # ── deliver, reconcile, balance ─────────────────────────────────────────────────────────────────────────────────
-    def deliver(self, platform: str, *, until: float | None = None, progress: Any = None) -> DeliveryResult:
-        """Send what is due to one platform, in each owner's name."""
-        return deliver(self.ledger, self.settings, platform, clock=self.clock, until=until, progress=progress)
+    def deliver(
+        self, platform: str, *, until: float | None = None, progress: Any = None, lanes: Sequence[str] | None = None
+    ) -> DeliveryResult:
+        """Send what is due to one platform, in each owner's name; after a restore of the ledger not before it was asked."""
+        without: dict[str, str] = {}
+        if restored.to_compare(self.ledger, self.settings.home, platform, [t.name for t in self.targets]):
+            asked = self.reconcile(platform, self.now().date(), since=EVERYTHING)
+            if not asked.compared:
+                return DeliveryResult(platform, stopped=f"台账恢复过备份，须先与平台核对才能发送：{asked.error}")
+            without = {dept: f"台账恢复过备份，须先核对：{why}" for dept, why in asked.uncompared.items()}
+            restored.compared(self.settings.home, platform, list(without))
+        common: dict[str, Any] = {"clock": self.clock, "until": until, "progress": progress, "lanes": lanes}
+        return deliver(self.ledger, self.settings, platform, without=without, **common)
 
-    def reconcile(self, platform: str, day: date) -> ReconcileResult:
-        """Ask the platform what it holds and compare."""
-        return reconcile(self.ledger, self.settings, platform, day, clock=self.clock)
+    def reconcile(self, platform: str, day: date, **options: Any) -> ReconcileResult:
+        """Ask the platform what it holds and compare; options as of `reconcile.reconcile`."""
+        return reconcile(self.ledger, self.settings, platform, day, clock=self.clock, **options)
 
     def balance(self, day: date) -> Balance:
         """The day's balance."""

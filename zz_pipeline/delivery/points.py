@@ -41,6 +41,7 @@ COMMITS: dict[str, str] = {
     "switch": "a person throws the stop switch",
     "requeue": "a person approves that lost records are asked about",
     "code": "a person decides about an unknown value",
+    "verified": "the audit chain was found whole up to its end",
 }
 # Other borders: inside transactions, around files, around a request.
 PLACES: dict[str, str] = {

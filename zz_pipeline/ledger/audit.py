@@ -120,11 +120,12 @@ def verify_new(conn: Connection, day: date) -> ChainState:
     return ChainState(events, fresh.head, broken, fresh.checked + (older.checked if older else 0))
 
 
-def note_verified(conn: Connection, state: ChainState) -> None:
-    """Write down that the chain was found whole up to its head, so that the next night begins there."""
-    last = head(conn)
-    if state.broken_at is None and last is not None and last.h == state.head:
-        append(conn, "audit", VERIFIED, "chain", True, {"through": last.n, "head": last.h, "checked": state.checked})
+def note_verified(conn: Connection, known: str) -> None:
+    """Write down that the chain was found whole up to the hash `known`: the next night begins there. Once for each end."""
+    query = select(audit_event.c.n, audit_event.c.type).where(audit_event.c.h == known)
+    last = conn.execute(query.order_by(audit_event.c.n.desc()).limit(1)).first()
+    if last is not None and last.type != VERIFIED:
+        append(conn, "audit", VERIFIED, "chain", True, {"through": last.n, "head": known})
 
 
 def newest(conn: Connection, type: str) -> dict[str, Any] | None:

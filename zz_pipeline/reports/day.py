@@ -21,6 +21,7 @@ from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.schema import difference, outbox, reconciliation
 from zz_pipeline.reports import words
 from zz_pipeline.reports.balance import Balance
+from zz_pipeline.reports.divergent import divergent
 from zz_pipeline.reports.returned import entries
 from zz_pipeline.standard.tables import TABLES, Kind
 
@@ -38,6 +39,9 @@ SHOWN_DIFFERENCES = 500
 def write_day_report(night: Night, day: date) -> Path:
     """Write `<home>/reports/<day>/日报-<day>.html` and `.json`; returns the path of the HTML file."""
     figures = day_figures(night, day)
+    if figures["audit"]["whole"]:
+        with night.ledger.begin("verified") as conn:
+            audit.note_verified(conn, figures["audit"]["head"])
     folder = night.settings.home / "reports" / day.isoformat()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"日报-{day.isoformat()}.html"
@@ -64,7 +68,8 @@ def day_figures(night: Night, day: date) -> dict[str, Any]:
             "earlier": _earlier(conn, day, labels),
             "differences": _differences(conn, [c["id"] for c in checked.values()], labels),
         }
-        chain = audit.verify(conn)
+        chain = audit.verify_new(conn, night.now().date())
+        uneven = divergent(conn, settings, night.clock())
     listed = [_entry(e, names) for e in entries(night.ledger, day)]
     return {
         "county": settings.county.name,
@@ -78,6 +83,7 @@ def day_figures(night: Night, day: date) -> dict[str, Any]:
         "reasons": _reasons(e for e in listed if e["severity"] == "ERROR"),
         "reminders": _reasons(e for e in listed if e["severity"] != "ERROR"),
         "returned": listed,
+        "divergent": uneven,
         "audit": {"events": chain.events, "head": chain.head, "whole": chain.broken_at is None},
     }
 

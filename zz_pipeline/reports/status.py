@@ -5,6 +5,7 @@ Belongs here: figures over all days. Must not: one day's balance, any change.
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import func, select
 
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import conflict, intake, lane, outbox, quarantine, switch
+from zz_pipeline.reports.divergent import divergent, sentences
 from zz_pipeline.reports.words import INTAKE, KINDS, STATES
 from zz_pipeline.settings import Settings
 
@@ -55,10 +57,12 @@ def status(ledger: Ledger, settings: Settings) -> dict[str, Any]:
         returned = conn.scalar(select(func.count(func.distinct(quarantine.c.unit))).where(open_errors))
         disputes = conn.scalar(select(func.count()).select_from(conflict).where(conflict.c.decided_by == ""))
         off = conn.scalar(select(switch.c.value).where(switch.c.name == "stop"))
+        uneven = sentences(divergent(conn, settings, time.time()))
     heads = [
         {"未整改退回记录": returned or 0, "待裁定冲突": disputes or 0, "总开关": "已停发" if off == "on" else "正常"}
     ]
-    return {"概况": heads, "各平台": waiting, "停用的通道": stopped, "最近读取": last}
+    tables = {"概况": heads, "各平台": waiting, "停用的通道": stopped, "最近读取": last}
+    return tables | {"未撤净（一个平台已撤、另一平台仍在）": uneven}
 
 
 def _clock(seconds: float) -> str:
