@@ -35,7 +35,13 @@ COLUMNS = tuple(dict.fromkeys(WORDS.values()))
 UNFINISHED = "上次运行中断。"
 AGAIN = "（下次运行会从没读到的地方自动重读）"
 SENT_LATER = "（没报出的记录保持待报，下次运行自动续报）"
-KINDS = {"inspection": "检查结果", "rating": "信用评价", "repair": "信用修复", "expiry": "公示期满停止", "withdraw": "撤回与恢复"}
+KINDS = {
+    "inspection": "检查结果",
+    "rating": "信用评价",
+    "repair": "信用修复",
+    "expiry": "公示期满停止",
+    "withdraw": "撤回与恢复",
+}
 
 
 @dataclass(slots=True)

@@ -43,7 +43,13 @@ INTAKE: Mapping[str, str] = {
     "RUNNING": "中断",
 }
 STEPS: Mapping[str, str] = {**INTAKE, "OK": "完成", "FAILED": "失败", "SKIPPED": "跳过"}
-KINDS: Mapping[str, str] = {"inspection": "检查结果", "rating": "信用评价", "repair": "信用修复", "expiry": "公示期满", "withdraw": "撤回与恢复"}
+KINDS: Mapping[str, str] = {
+    "inspection": "检查结果",
+    "rating": "信用评价",
+    "repair": "信用修复",
+    "expiry": "公示期满",
+    "withdraw": "撤回与恢复",
+}
 # columns of the promise
 COLUMNS: Mapping[str, str] = {
     "confirmed": "已确认",
