@@ -333,7 +333,7 @@ def test_a_wire_that_was_frozen_is_sent_as_it_is_and_never_rendered_again(ledger
 
 
 def test_fault_34_the_rate_bucket_is_durable_and_gives_no_more_than_burst_and_rate(ledger, settings, tmp_path):
-    spec = settings.platforms[ENTRY].model_copy(update={"rate": 2.0, "burst": 3.0})
+    spec = settings.platforms[ENTRY].model_copy(update={"rate": 2.0, "burst": 3.0 + budget.BURST_SPARED})
     with take(ledger, tmp_path, ENTRY, "SCJG", 100.0), ledger.begin() as conn:
         waits = [budget.take_token(conn, ENTRY, "SCJG", spec, 100.0) for _ in range(4)]
         assert waits[:3] == [0.0, 0.0, 0.0]
@@ -343,6 +343,7 @@ def test_fault_34_the_rate_bucket_is_durable_and_gives_no_more_than_burst_and_ra
         assert budget.take_token(conn, ENTRY, "SCJG", spec, 100.2) == pytest.approx(0.3)
         assert budget.take_token(conn, ENTRY, "SCJG", spec, 100.5) == 0.0
         assert budget.take_token(conn, ENTRY, "SCJG", spec, 90.0) > 0  # a clock set back grows nothing
+        assert budget.take_token(conn, ENTRY, "SCJG", spec, 90.2) > 0  # nor does the next moment of that clock
         assert [budget.take_token(conn, ENTRY, "SCJG", spec, 1e6) for _ in range(3)] == [0.0, 0.0, 0.0]
         assert budget.take_token(conn, ENTRY, "SCJG", spec, 1e6) > 0  # a long rest fills no more than the burst
     other.close()

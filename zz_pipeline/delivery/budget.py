@@ -23,7 +23,7 @@ BREAKER_FAILURES, BREAKER_FIRST, BREAKER_MOST = 5, 60.0, 900.0
 SKEW_MOST = 60.0
 # A request may be quicker on its way than the one before it, and then finds the platform's bucket a little emptier
 # than ours: so many tokens of the burst are never used.
-BURST_SPARED = 0.0
+BURST_SPARED = 1.0
 
 
 def take_token(conn: Connection, platform: str, dept: str, spec: PlatformSpec, now: float) -> float:

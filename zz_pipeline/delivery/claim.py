@@ -166,8 +166,9 @@ def _counts(desk: Desk, row: OutRow) -> bool:
 def _tomorrow(conn: Connection, lane: Lane, desk: Desk, done: Claimed, now: float) -> None:
     """What counts and is due on the lane waits for the county's next midnight."""
     done.spent = True
-    free = and_(outbox.c.op == "WITHDRAW", desk.spec.capability.public)
-    due = and_(gates.mine(lane.platform, lane.dept), outbox.c.state == State.READY, ~free)
+    due = and_(gates.mine(lane.platform, lane.dept), outbox.c.state == State.READY)
+    if desk.spec.capability.public:
+        due = and_(due, outbox.c.op != "WITHDRAW")
     morrow = budget.next_day(now, desk.zone)
     conn.execute(update(outbox).where(due, outbox.c.next_at < morrow).values(next_at=morrow, updated_at=now))
 

@@ -1,0 +1,105 @@
+"""Processes that share one credential's rate or one backlog, each a real one of its own.
+
+Belongs here: what runs in those processes, and starting them. Must not: assertions.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from mock_platforms.run import Mocks
+from tests.delivery.bench import settings_for
+from zz_pipeline.delivery import budget
+from zz_pipeline.delivery.client import Client
+from zz_pipeline.delivery.deliver import deliver
+from zz_pipeline.ledger import schema
+from zz_pipeline.ledger.db import Ledger
+
+ONE, TWO, THREE = "double_random", "internet_supervision", "publicity"
+PLATFORMS = (ONE, TWO, THREE)
+NOWHERE = "http://127.0.0.1:9"
+
+
+@contextmanager
+def platforms(folder: Path, depts, names=(ONE, TWO, THREE), **limits):
+    """The mocked platforms with those departments' credentials; `limits` in force on each."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = settings_for(folder, dict.fromkeys(names, NOWHERE), depts)
+    entries = [
+        {
+            "platform": c.platform, "department": c.department, "app_id": c.app_id,
+            "secret": c.secret.get_secret_value(), "department_uscc": plain.departments[c.department].uscc,
+            "department_name": plain.departments[c.department].name,
+        }
+        for c in plain.credentials.values()
+    ]  # fmt: skip
+    (folder / "credentials.json").write_text(json.dumps(entries))
+    with Mocks(folder / "platforms", folder / "credentials.json", receipt_delay=0.1) as mocks:
+        for name in names if limits else ():
+            mocks.control("POST", "/quota", {"platform": name} | limits)
+        yield mocks
+
+
+def ask_as_fast_as_allowed(home, urls, ledger_url, platform, start, seconds, told):
+    """One process: signed questions, each with a token of the shared bucket; tells what was answered when."""
+    settings = settings_for(Path(home), urls, ("SCJG",))
+    spec, ledger = settings.platforms[platform], Ledger(ledger_url)
+    client = Client(spec, settings.credential(platform, "SCJG"), settings.departments["SCJG"])
+    token = _tokens(ledger, spec)
+    client.spend = token
+    start.wait(120)
+    until, answers = time.monotonic() + seconds, []
+    while time.monotonic() < until:
+        token()
+        answers.append(client("GET", "/quota").http)
+    told.put((time.monotonic(), answers))
+    client.close()
+    ledger.close()
+
+
+def _tokens(ledger, spec):
+    def token():
+        while True:
+            with ledger.begin() as conn:
+                wait = budget.take_token(conn, spec.name, "SCJG", spec, time.time())
+            if not wait:
+                return
+            time.sleep(wait)
+
+    return token
+
+
+def make_lane(ledger, platform, dept="SCJG"):
+    with ledger.begin() as conn:
+        conn.execute(schema.lane.insert().values(platform=platform, dept=dept))
+
+
+def deliver_once(home, urls, ledger_url, platform, depts, start, spec, told):
+    """One process with a home of its own: one run of `deliver` over the platform."""
+    settings, ledger = settings_for(Path(home), urls, depts, **spec), Ledger(ledger_url)
+    start.wait(120)
+    result = deliver(ledger, settings, platform, threads=2)
+    lanes = {dept: (lane.requests, sum(lane.moves.values()), lane.stopped) for dept, lane in result.lanes.items()}
+    told.put((result.requests, lanes, result.stopped))
+    ledger.close()
+
+
+@contextmanager
+def processes(target, arguments):
+    """Processes that begin together when the event is set; all have ended when the block ends."""
+    context = multiprocessing.get_context("spawn")
+    start, told = context.Event(), context.Queue()
+    started = [context.Process(target=target, args=make(start, told)) for make in arguments]
+    for one in started:
+        one.start()
+    try:
+        yield start, told, started
+    finally:
+        for one in started:
+            if one.is_alive():
+                one.kill()
+            one.join(30)
