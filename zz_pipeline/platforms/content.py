@@ -37,10 +37,12 @@ def flag(payload: Mapping[str, Any], name: str) -> bool:
 
 
 def inspectors(payload: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """(name, certificate) of each inspector; NotRenderable if the two lists do not pair."""
+    """(name, certificate) of each inspector; NotRenderable if the two lists do not pair or one has a gap."""
     names, certs = payload.get("inspector_names") or [], payload.get("inspector_certs") or []
-    if len(names) != len(certs):
-        raise NotRenderable(f"记录 {payload.get('record_key')} 的检查人员与执法证号数目不等，未发送。请退回部门更正。")
+    if len(names) != len(certs) or None in (*names, *certs):
+        raise NotRenderable(
+            f"记录 {payload.get('record_key')} 的检查人员与执法证号数目不等或有空缺，未发送。请退回部门更正。"
+        )
     return list(zip(names, certs, strict=True))
 
 
