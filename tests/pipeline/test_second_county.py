@@ -34,7 +34,7 @@ def second(tmp_path_factory, postgres):
     written = subprocess.run([ZZ, "init", str(config)], capture_output=True, text=True, cwd=folder)
     assert written.returncode == 0, written.stderr
     use_ledger(config, postgres.database())
-    with harness.town(folder, seed=SEED, days=DAYS, scale=SCALE, config=config) as town:
+    with harness.town(folder, seed=SEED, days=DAYS, scale=SCALE, config=config, reporting=harness.ONE_OF_EACH) as town:
         first, last = town.county.days
         town.county.apply(first)
         town.codes = {first: [sync(town, first)]}
@@ -72,7 +72,9 @@ def sync(town, day):
 @pytest.fixture(scope="module")
 def sqlite_town(tmp_path_factory):
     """The same county with the checkout's configuration and SQLite, its nights run in this process."""
-    with harness.town(tmp_path_factory.mktemp("first"), seed=SEED, days=DAYS, scale=SCALE) as town:
+    with harness.town(
+        tmp_path_factory.mktemp("first"), seed=SEED, days=DAYS, scale=SCALE, reporting=harness.ONE_OF_EACH
+    ) as town:
         for day in town.county.days:
             town.county.apply(day)
             town.night(day)
