@@ -128,8 +128,8 @@ def test_the_unbent_answers_are_understood(name):
     speaker, sent = batch(name)
     for good in (True, False):
         said = understood(name, speaker, sent, json.dumps(ANSWERS[name](good)).encode())
-        if name == "publicity" and not good:
-            assert said.effect is Effect.POISON
+        if name == "publicity":
+            assert said.effect is (Effect.ASK if good else Effect.POISON), "counts alone confirm nothing"
         elif name == "internet_supervision" and good:
             assert set(w.findings(said).values()) == {"UNSAID"}, "the list shows nothing"
         else:

@@ -153,16 +153,20 @@ def test_a_batch_is_the_frame_of_the_page():
 # ---------------------------------------------------------------- the answer to a push
 
 
-def test_when_all_are_counted_all_are_stored():
-    answer = A.read(counted(3, 0), three())
-    assert (answer.effect, answer.alarm) == (Effect.JUDGED, "")
-    assert set(w.findings(answer).values()) == {"STORED"}
-    assert answer.verdicts[0].remotes[0].content_hash == content_sha256(three().rows[0].wire[0])
+def test_fault_22_counts_alone_confirm_nothing_for_those_of_another_batch_look_the_same():
+    for said in (counted(3, 0), counted(0, 0, total=3, code=20001)):
+        answer = A.read(said, three())
+        assert (answer.effect, answer.stored, answer.verdicts, answer.alarm) == (Effect.ASK, 3, (), "")
+        settled = A.ask(shows(), three(), taken_in=False, after=answer)
+        assert set(w.findings(settled).values()) == {"UNSAID"}
+        assert "只查到 0 条" in settled.alarm
 
 
-def test_a_repeated_batch_is_a_success():
-    answer = A.read(counted(0, 0, total=3, code=20001), three())
-    assert (answer.effect, set(w.findings(answer).values())) == (Effect.JUDGED, {"STORED"})
+def test_what_was_counted_and_is_shown_is_stored_with_its_content():
+    settled = A.ask(shows(*map(shown, (K1, K2, K3))), three(), taken_in=False, after=A.read(counted(3, 0), three()))
+    assert (settled.effect, settled.alarm) == (Effect.JUDGED, "")
+    assert set(w.findings(settled).values()) == {"STORED"}
+    assert settled.verdicts[0].remotes[0].content_hash == content_sha256(three().rows[0].wire[0])
 
 
 @pytest.mark.parametrize(("stored", "failed"), [(2, 1), (0, 3)])
@@ -297,8 +301,13 @@ def test_a_stop_is_proven_by_the_state(items, finding):
     assert w.findings(A.ask(shows(*items), stop_batch(), taken_in=False)) == {K1: finding}
 
 
+def test_a_stop_that_was_counted_is_proven_by_the_state():
+    after = A.read(counted(1, 0), stop_batch())
+    answer = A.ask(shows(shown(K1, state="STOPPED")), stop_batch(), taken_in=False, after=after)
+    assert (w.findings(answer), answer.verdicts[0].remotes[0].state) == ({K1: "STORED"}, "WITHDRAWN")
+
+
 def test_a_stop_that_was_counted_as_failed_is_refused():
-    assert A.read(counted(1, 0), stop_batch()).verdicts[0].remotes[0].state == "WITHDRAWN"
     after = A.read(counted(0, 1), stop_batch())
     answer = A.ask(shows(), stop_batch(), taken_in=False, after=after)
     assert w.findings(answer) == {K1: "REFUSED"}

@@ -167,8 +167,9 @@ def test_the_same_batch_again_changes_nothing_and_is_a_success(mocks, name):
     sent = desk.batch(desk.row(fresh()), desk.row(fresh()))
     for _ in range(2):
         answer = desk.push(sent)
-        assert answer.effect in (Effect.JUDGED, Effect.TAKEN_IN)
+        assert answer.effect in (Effect.JUDGED, Effect.TAKEN_IN, Effect.ASK)
         assert set(w.findings(answer).values()) <= {"STORED", "PENDING"}
+        assert answer.stored in (None, 2)
 
 
 @pytest.mark.parametrize("name", PLATFORMS)
@@ -345,12 +346,10 @@ def test_a_repeated_public_batch_is_answered_20001_and_a_success(mocks):
     desk, payload = Desk(mocks, "publicity"), fresh()
     row = desk.row(payload)
     desk.settle(row)
-    answer = desk.push(desk.batch(row))
-    assert (answer.effect, answer.code, w.findings(answer)) == (
-        Effect.JUDGED,
-        "20001",
-        {payload["record_key"]: "STORED"},
-    )
+    sent = desk.batch(row)
+    answer = desk.push(sent)
+    assert (answer.effect, answer.code, answer.stored) == (Effect.ASK, "20001", 1)
+    assert w.findings(desk.ask(sent, after=answer)) == {payload["record_key"]: "STORED"}
 
 
 def test_a_stop_of_what_was_never_public_is_refused_silently_and_found_by_asking(mocks):

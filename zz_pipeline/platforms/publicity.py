@@ -95,7 +95,10 @@ class Publicity:
         return content_sha256(wire)
 
     def read(self, reply: Reply, sent: Sent) -> Answer:
-        """The answer to a push: all stored, counts to be followed up, a refusal of the whole, or unknown."""
+        """The answer to a push: counts to be followed up by record, a refusal of the whole, or unknown.
+
+        Counts name no batch and no record: those of another batch look the same, so they alone confirm nothing.
+        """
         early = wire.gateway(reply)
         if early is not None:
             return early
@@ -111,13 +114,11 @@ class Publicity:
             return wire.contradiction(reply, error)
         count = len(wire.wires(sent))
         if code == 20001 and (total, stored, failed) == (count, 0, 0) and sent.path != STOP:
-            return Answer(Effect.JUDGED, _all_stored(sent, "20001"), "20001")
+            return Answer(Effect.ASK, code="20001", message="平台称本批均已公示，将逐条核对", stored=count)
         if code != 200 or total != count or stored + failed != count:
             return wire.contradiction(reply, "平台回答的条数与所发不符，或代码在约定之外")
-        if failed == 0:
-            return Answer(Effect.JUDGED, _all_stored(sent, "200"), "200")
-        message = _with(f"{failed} 条未入库，平台未说明是哪几条，将逐条查询", reply)
-        return Answer(Effect.ASK, code="200", message=message, stored=stored)
+        message = f"{failed} 条未入库，平台未说明是哪几条，将逐条查询" if failed else "平台称全部入库，将逐条核对"
+        return Answer(Effect.ASK, code="200", message=_with(message, reply), stored=stored)
 
     def ask(
         self,
@@ -182,19 +183,6 @@ def _ours(row: Row, item: Mapping[str, Any]) -> Remote:
     if is_stop(item):
         return Remote(item["pubId"], row.key.kind, "WITHDRAWN", "")
     return Remote(item["pubId"], row.key.kind, "PRESENT", content_sha256(item))
-
-
-def _all_stored(sent: Sent, code: str) -> tuple[Verdict, ...]:
-    return tuple(
-        Verdict(
-            row.key,
-            Finding.STORED,
-            code=code,
-            remotes=tuple(_ours(row, item) for item in row.wire),
-            raw=wire.statement(code=code, records=len(row.wire)),
-        )
-        for row in sent.rows
-    )
 
 
 def _as_sent(row: Row, item: Mapping[str, Any], there: Remote | None) -> bool:
