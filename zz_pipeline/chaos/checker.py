@@ -234,14 +234,17 @@ def _absences(c: Case, unit: Unit, earlier: Request, later: Request) -> list[flo
     """Moments at which an honest answer said that nothing of the push is there."""
     platform, kind, key, _ = unit
     contents = dict(earlier.contents)
-    effects = [e for e in c.effects.get((platform, kind, key), []) if e.request == earlier.n]
+    history = c.effects.get((platform, kind, key), [])
+    undone = [e.at for e in history if e.by == "restore"]
+    effects = [e for e in history if e.request == earlier.n]
     found = []
     for r in c.e.requests[earlier.n + 1 : later.n]:
         if r.platform != platform or r.push or r.told != "yes" or not (r.keys or r.number):
             continue
         about = r.number == earlier.number if r.number else any(k in contents and belongs(k, key) for k in r.keys)
         pending = any(start <= r.at < end for start, end in c.e.pending.get(earlier.n, ()))
-        if about and not pending and not any(e.at <= r.at for e in effects):
+        there = any(e.at <= r.at and not any(e.at <= at <= r.at for at in undone) for e in effects)
+        if about and not pending and not there:
             found.append(r.ended_at)
     return found
 
@@ -513,7 +516,7 @@ def _chain(name: str, events: list[Mapping[str, Any]]) -> Found:
 
 
 def withdrawn(c: Case) -> Found:
-    """I14: what was withdrawn last is visible nowhere."""
+    """I14: what was withdrawn last is visible nowhere, unless a reconciliation has told people so."""
     last: dict[tuple[str, str, str], Version] = {}
     for v in c.e.versions:
         name = (v.platform, v.kind, v.record_key)
@@ -525,7 +528,12 @@ def withdrawn(c: Case) -> Found:
             continue
         if states.get((platform, kind, key, v.version)) in ("CONFLICT", "DEAD", "REJECTED"):
             continue
-        visible = [h for h in c.e.stores.get(platform, []) if (h.kind, h.record_key) == (kind, key) and h.present]
+        told = {d["remote_key"] for d in c.tables("difference") if d["platform"] == platform}
+        visible = [
+            h
+            for h in c.e.stores.get(platform, [])
+            if (h.kind, h.record_key) == (kind, key) and h.present and h.remote_key not in told
+        ]
         if any(h.by == "wire" for h in visible) and not _people_decided(c, platform, key):
             yield f"{platform} {key} was withdrawn with v{v.version} and is visible"
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, StaticPool, create_engine, event
+from sqlalchemy import StaticPool, create_engine, event
 
+from zz_pipeline.chaos.sim_sql import Fast
 from zz_pipeline.delivery import points
 from zz_pipeline.ledger import schema
 from zz_pipeline.ledger.db import Ledger
@@ -31,7 +32,7 @@ class SimLedger(Ledger):
         self.url, self.sqlite = "sqlite://", True
         self.engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
         event.listen(self.engine, "connect", _plain)
-        self.conn: Connection = self.engine.connect()
+        self.conn: Any = self.engine.connect()
         self.raw: sqlite3.Connection = self.conn.connection.dbapi_connection  # type: ignore[assignment]  # pysqlite's own
         self.open = False
         self.committed: Callable[[list[Moved]], None] = lambda moved: None
@@ -39,9 +40,17 @@ class SimLedger(Ledger):
         self.migrate()
         self.raw.create_function("sim_move", 7, lambda *moved: self._pending.append(moved))
         self.raw.execute(_TRIGGER)
+        kept = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND sql LIKE '%DELETE ON%'"
+        for (name,) in self.raw.execute(kept).fetchall():  # what the law keeps, a simulation forgets
+            self.raw.execute(f"DROP TRIGGER {name}")
+        self.slow, self.fast = self.conn, Fast(self.raw)
+
+    def speak(self, fast: bool) -> None:
+        """Choose between SQLAlchemy's connection and the one of `sim_sql`."""
+        self.conn = self.fast if fast else self.slow
 
     @contextmanager
-    def begin(self, point: str = "") -> Iterator[Connection]:
+    def begin(self, point: str = "") -> Iterator[Any]:
         """A write transaction with its points, like the production one."""
         if self.open:
             raise RuntimeError("a write transaction inside another")
@@ -66,7 +75,7 @@ class SimLedger(Ledger):
             points.reach(f"{point}:after_commit")
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> Iterator[Any]:
         """A look; nobody else writes meanwhile, so that it needs no transaction."""
         yield self.conn
 
@@ -77,13 +86,18 @@ class SimLedger(Ledger):
             self.raw.execute(f"DELETE FROM {name}")  # noqa: S608 - names of the schema
         self.raw.execute("PRAGMA foreign_keys=ON")
 
-    def backup(self) -> bytes:
+    def backup(self) -> sqlite3.Connection:
         """All of it, as it is now."""
-        return self.raw.serialize()
+        kept = sqlite3.connect(":memory:", check_same_thread=False)
+        self.raw.backup(kept)
+        return kept
 
-    def restore(self, kept: bytes) -> None:
+    def restore(self, kept: sqlite3.Connection) -> None:
         """Go back to a backup."""
-        self.raw.deserialize(kept)
+        kept.backup(self.raw)
+        kept.close()
+        self.raw.execute("DROP TRIGGER IF EXISTS temp.sim_moved")  # it would hear nothing of the new schema
+        self.raw.execute(_TRIGGER)
 
     def rows(self, name: str) -> list[Mapping[str, Any]]:
         """A table as plain mappings, in the order of its first column."""

@@ -60,21 +60,21 @@ def spec(name: str, **values: Any) -> PlatformSpec:
 
 
 @cache
-def settings() -> Settings:
-    """A county of two departments with a credential on each platform."""
+def settings(depts: int = 2) -> Settings:
+    """A county of one or two departments with a credential on each platform."""
     specs = {name: spec(name) for name in PLATFORMS}
     departments = {
         key: Department(key=key, name=f"周至县样例{key}局", short=key, uscc=code, source=SourceSpec(kind="none"))
-        for key, code in DEPTS.items()
+        for key, code in list(DEPTS.items())[:depts]
     }
     credentials = {
         f"{p}.{d}": Credential(
             platform=p, department=d, app_id=f"app-{d}", secret=SecretStr(f"{p}-{d}-".ljust(32, "0"))
         )
         for p in PLATFORMS
-        for d in DEPTS
+        for d in departments
     }
-    county = County(code="610124", name="周至县", office="样例", credit_lead="AAAA", release_ratings=("PUBLIC",))
+    county = County(code="610124", name="周至县", office="样例", credit_lead="AAAA", release_ratings=("PUBLIC",), max_tries_per_night=4)
     return Settings(
         config_dir=CHECKOUT / "config", home=Path("sim"), county=county, departments=departments, platforms=specs,
         credit=specs["double_random"], credentials=credentials,

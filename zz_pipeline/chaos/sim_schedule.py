@@ -14,14 +14,14 @@ from zz_pipeline.chaos.sim_records import PLATFORMS, Wanted
 from zz_pipeline.chaos.sim_wire import ASK_FAULTS, GOOD, PUSH_FAULTS, Fault
 
 # (weight, value): what schedules are made of.
-SETS = ((22, (0,)), (18, (1,)), (18, (2,)), (8, (0, 1)), (8, (0, 2)), (26, (0, 1, 2)))
+SETS = ((26, (0,)), (24, (1,)), (24, (2,)), (6, (0, 1)), (6, (0, 2)), (14, (0, 1, 2)))
 FAULT_RATES = ((15, 0.0), (35, 0.12), (35, 0.3), (15, 0.6))
 KILL_RATES = ((40, 0.0), (40, 0.01), (20, 0.04))
 STALL_RATES = ((50, 0.0), (35, 0.015), (15, 0.05))
-RECORDS = ((40, 1), (35, 2), (18, 3), (7, 5))
+RECORDS = ((48, 1), (33, 2), (14, 3), (5, 5))
 VERSIONS = ((45, 1), (35, 2), (20, 3))
 CHANGES = ((60, "PUBLISH"), (20, "HIDE"), (20, "WITHDRAW"))
-NIGHTS = ((50, 1), (35, 2), (15, 3))
+NIGHTS = ((62, 1), (28, 2), (10, 3))
 SPECIALS = ("hand", "platform_restore", "ledger_restore", "outage", "stop", "refused", "poison", "batch_fails")
 MOST_CRASHES = 3
 # Faults that come again and again within a schedule, so that rare pairs of them meet.
