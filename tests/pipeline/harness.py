@@ -12,17 +12,20 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import select
 
 from mock_platforms.county.build import County
 from mock_platforms.county.serve_http import HttpSources
 from mock_platforms.run import Mocks
+from zz_pipeline import cli
 from zz_pipeline.course import NightResult, whole_night
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import quarantine
@@ -83,10 +86,19 @@ class Town:
         with self.opened() as night:
             return whole_night(night, day)
 
-    def zz(self, *args: str, check: bool = False) -> subprocess.CompletedProcess[str]:
-        """The command as an operator runs it."""
-        command = [str(Path(sys.executable).parent / "zz"), *args]
-        return subprocess.run(command, env=os.environ | self.env, cwd=ROOT, capture_output=True, text=True, check=check)
+    def zz(self, *args: str, apart: bool = False) -> subprocess.CompletedProcess[str]:
+        """The command as an operator runs it; `apart`: in a process of its own, which costs the imports once more."""
+        if apart:
+            command = [str(Path(sys.executable).parent / "zz"), *args]
+            return subprocess.run(command, env=os.environ | self.env, cwd=ROOT, capture_output=True, text=True)
+        said, problems, code = StringIO(), StringIO(), 0
+        order = patch.dict(os.environ, self.env), patch.object(sys, "argv", ["zz", *args])
+        with order[0], order[1], redirect_stdout(said), redirect_stderr(problems):
+            try:
+                cli.main()
+            except SystemExit as end:
+                code = int(end.code or 0)
+        return subprocess.CompletedProcess(args, code, said.getvalue(), problems.getvalue())
 
     def manifest(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.home / "manifest.json").read_text("utf-8"))
