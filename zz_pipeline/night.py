@@ -165,7 +165,10 @@ class Night(CountyTables):
         """Run the rules over the standard tables of many sources in one validation, and split each."""
         desks = [self._desk(dept, str(kind), day) for dept in sources]
         waiting = [(desk, raw, batch) for desk in desks if (raw := desk.raw()) and (batch := desk.standard())]
-        outcomes = self.judge([(batch, desk.dept) for desk, _, batch in waiting], kind, day)
+        try:
+            outcomes = self.judge([(batch, desk.dept) for desk, _, batch in waiting], kind, day)
+        except Exception as error:  # the checker itself broke: nothing was judged, so nothing of it goes on
+            return [self._dropped(desk, raw, error) for desk, raw, _ in waiting]
         results = []
         for (desk, raw, batch), outcome in zip(waiting, outcomes, strict=True):
             try:
