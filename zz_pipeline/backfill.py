@@ -28,6 +28,7 @@ CREDIT_NOTES = {"rating": "信用评价", "repair": "信用修复通知", "expir
 
 def run(night: Night, days: Sequence[date], progress: Progress) -> list[Balance]:
     """Take the days in, oldest first, then send once; a failed day does not stop the others."""
+    night.load_all()
     for n, day in enumerate(days, 1):
         take_in(night, day, progress)
         progress("日子", n, len(days))
@@ -41,6 +42,7 @@ def preview(night: Night, days: Sequence[date], progress: Progress) -> dict[str,
     {"rows": day × source with pulled, new, changed, unchanged, quarantined, examples, note; "changes"; "sends":
     records to be sent, over all platforms; "estimated_seconds"}.
     """
+    night.load_all()
     folder = night.settings.home / "work" / night.run / "preview"
     folder.mkdir(parents=True, mode=0o700)
     start = night.clock()

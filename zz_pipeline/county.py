@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from zz_pipeline.department_check import check_departments
 from zz_pipeline.ledger import versions
 from zz_pipeline.settings import Settings
 from zz_pipeline.standard.codes import CodeBook
@@ -51,6 +52,12 @@ class CountyTables:
     def periods(self) -> Periods:
         """How long something may be public."""
         return Periods.load(self.settings.config_dir, self.settings.county.publicity_transition)
+
+    def load_all(self) -> None:
+        """Read every table now; ConfigError before anything is read or sent if one of them cannot be right."""
+        check_departments(self.settings, self.book)
+        for table in ("lists", "calendar", "follow_ups", "periods"):
+            getattr(self, table)
 
     @property
     def targets(self) -> list[versions.Target]:

@@ -39,7 +39,9 @@ def one_step(night: Night, step: str, day: date, departments: Sequence[str], cre
 
 
 def every_source(night: Night, step: str, days: Sequence[date]) -> list[StepResult]:
-    """One step over all sources and days, days oldest first."""
+    """One step over all sources and days, days oldest first; the first one looks at the county's tables before."""
+    if step == STEPS[0]:
+        night.load_all()
     return [r for day in days for r in one_step(night, step, day, night.reporting, credit_too=True)]
 
 
@@ -91,6 +93,7 @@ def take_in(night: Night, day: date, progress: Progress, departments: Sequence[s
 
 def whole_night(night: Night, day: date, progress: Progress = lambda *_: None) -> NightResult:
     """One day through every step, without Dagster. The caller looks at `balance`."""
+    night.load_all()
     result = NightResult(day, take_in(night, day, progress))
     send(night, [day], result, progress)
     return result

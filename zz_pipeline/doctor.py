@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zz_pipeline.delivery.client import check_identity
+from zz_pipeline.department_check import check_departments
 from zz_pipeline.errors import ConfigError, SourceDown, ZzError
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.settings import Department, PlatformSpec, Settings, load_settings
@@ -44,23 +45,32 @@ class Finding:
         return asdict(self)
 
 
-def examine() -> list[Finding]:
-    """Everything `zz doctor` looks at; never raises for what it finds. Nothing more can be seen without a configuration."""
+def examine(*, files_only: bool = False) -> list[Finding]:
+    """Everything `zz doctor` looks at; never raises for what it finds. Nothing more can be seen without a configuration.
+
+    files_only: nothing is connected to.
+    """
     try:
         settings = load_settings()
     except ZzError as error:
         return [Finding("配置", False, str(error))]
-    return [Finding("配置", True, f"{settings.config_dir}，{len(settings.departments)} 个部门"), *_findings(settings)]
+    fine = Finding("配置", True, f"{settings.config_dir}，{len(settings.departments)} 个部门")
+    return [fine, *_files(settings), *([] if files_only else _connections(settings))]
 
 
-def _findings(settings: Settings) -> Iterator[Finding]:
+def _files(settings: Settings) -> Iterator[Finding]:
     config = settings.config_dir
     yield _try("代码表", f"{config}/codes", lambda: CodeBook.load(config))
     yield _try("处理结果对照", f"{config}/codes/检查结果处理.csv", lambda: FollowUps.load(config))
+    yield _try("部门配置", f"{config}/departments", lambda: check_departments(settings, CodeBook.load(config)))
     yield _try("名录", f"{settings.lists}", lambda: Lists.load(settings.lists))
     yield _try("工作日表", f"{config}/workdays.csv", lambda: _calendar(settings))
     transition = settings.county.publicity_transition
     yield _try("公示期限表", f"{config}/{PERIODS}", lambda: Periods.load(config, transition))
+
+
+def _connections(settings: Settings) -> Iterator[Finding]:
+    config = settings.config_dir
     ledger = f"{config}/county.toml 的 ledger_url，或环境变量 ZZ_LEDGER_URL"
     yield _try("业务数据库", ledger, lambda: _ledger(settings))
     for key, department in settings.departments.items():

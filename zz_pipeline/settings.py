@@ -283,7 +283,15 @@ def load_settings(
     specs = {p.stem: _platform(p, env) for p in sorted((config / "platforms").glob("*.toml"))}
     missing = [name for name in (*county.platforms, "credit") if name not in specs]
     if missing:
-        raise ConfigError(f"{config / 'platforms'} 缺少平台配置：{'、'.join(missing)}。每个平台一个同名 .toml 文件。")
+        raise ConfigError(
+            f"{config / 'platforms'} 缺少平台配置：{'、'.join(missing)}。每个平台一个同名 .toml 文件；"
+            f"如是写错了名字，请改正 {config / 'county.toml'} 的 platforms。"
+        )
+    if county.entry_platform not in county.platforms:
+        raise ConfigError(
+            f"{config / 'county.toml'} 的 entry_platform 写的是 {county.entry_platform}，不在 platforms 之中。"
+            f"请改成 {'、'.join(county.platforms)} 之一。"
+        )
     return Settings(
         config_dir=config,
         home=state,

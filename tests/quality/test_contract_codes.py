@@ -173,12 +173,15 @@ def provoked(mocks):
     for platform in (ONE, TWO, THREE):
         line = Line(mocks, platform, AT)
         for kind in ("inspection", "rating"):
-            for place, case in enumerate(ALL_CASES[kind]):
-                records = rendered(platform, kind, case.bad, 500 + place)
-                if not records:
-                    found.unsayable.add((platform, case.rule))
-                for code in {c for codes in line.said(kind, records) for c in codes} if records else ():
-                    if code not in ("200", "20001"):
+            sent = [rendered(platform, kind, case.bad, 500 + place) for place, case in enumerate(ALL_CASES[kind])]
+            found.unsayable |= {(platform, ALL_CASES[kind][place].rule) for place, made in enumerate(sent) if not made}
+            # One batch for all where a verdict stands for one record; a score that is no number spoils a whole batch.
+            whole = kind == "inspection" and platform != THREE
+            for places in [range(len(sent))] if whole else [[place] for place in range(len(sent))]:
+                told = [(place, record) for place in places for record in sent[place]]
+                verdicts = line.said(kind, [record for _, record in told]) if told else []
+                for (place, _), codes in zip(told, verdicts if whole else verdicts * len(told), strict=False):
+                    for code in codes - {"200", "20001"}:
                         found.refused[platform, code].add((kind, place))
     return found
 
