@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import time
 from contextlib import contextmanager
 from pathlib import Path
+
+from sqlalchemy import func, select
 
 from mock_platforms.run import Mocks
 from tests.delivery.bench import settings_for
@@ -78,26 +81,35 @@ def make_lane(ledger, platform, dept="SCJG"):
         conn.execute(schema.lane.insert().values(platform=platform, dept=dept))
 
 
-def deliver_once(home, urls, ledger_url, platform, depts, start, spec, told):
-    """One process with a home of its own: one run of `deliver` over the platform."""
+def deliver_all(home, urls, ledger_url, depts, spec, start, told):
+    """One host: runs of `deliver` over the entry platform, one after the other, until nothing is open; tells what it did."""
     settings, ledger = settings_for(Path(home), urls, depts, **spec), Ledger(ledger_url)
     start.wait(120)
-    result = deliver(ledger, settings, platform, threads=2)
-    lanes = {dept: (lane.requests, sum(lane.moves.values()), lane.stopped) for dept, lane in result.lanes.items()}
-    told.put((result.requests, lanes, result.stopped))
+    until, moves, runs = time.monotonic() + 60.0, 0, 0
+    while _open_rows(ledger) and time.monotonic() < until:
+        result = deliver(ledger, settings, ONE, threads=2)
+        moves, runs = moves + result.moves["CONFIRMED"], runs + 1
+        time.sleep(0.2)
+    told.put((os.getpid(), moves, runs))
     ledger.close()
+
+
+def _open_rows(ledger):
+    final = ("CONFIRMED", "REJECTED", "DEAD", "CONFLICT", "CANCELLED")
+    with ledger.read() as conn:
+        return conn.execute(select(func.count()).where(schema.outbox.c.state.not_in(final))).scalar_one()
 
 
 @contextmanager
 def processes(target, arguments):
-    """Processes that begin together when the event is set; all have ended when the block ends."""
+    """Processes that begin together, once each has imported what it needs; all have ended when the block ends."""
     context = multiprocessing.get_context("spawn")
-    start, told = context.Event(), context.Queue()
+    start, told = context.Barrier(len(arguments)), context.Queue()
     started = [context.Process(target=target, args=make(start, told)) for make in arguments]
     for one in started:
         one.start()
     try:
-        yield start, told, started
+        yield told, started
     finally:
         for one in started:
             if one.is_alive():

@@ -49,9 +49,7 @@ def ledger(tmp_path):
 def shared_by(count, mocks, home, url, platform, seconds):
     """Answers of `count` processes that ask as fast as the shared bucket lets them, and the share of the rate used."""
     arguments = [lambda start, told: (str(home), mocks.urls, url, platform, start, seconds, told) for _ in range(count)]
-    with rate_rig.processes(rate_rig.ask_as_fast_as_allowed, arguments) as (start, told, _):
-        time.sleep(2.0 + count)  # all have imported what they need; the event is no barrier
-        start.set()
+    with rate_rig.processes(rate_rig.ask_as_fast_as_allowed, arguments) as (told, _):
         answers = [http for _ in range(count) for http in told.get(timeout=120)[1]]
     found = Counter(answers)
     return found, found[200] / (10.0 * seconds + 20.0)

@@ -52,7 +52,7 @@ def test_the_day_balances_after_the_run_that_was_overtaken(overtaken):
     assert after.balanced
 
 
-def test_every_record_is_counted_once_and_has_one_version(overtaken):
+def test_fault_40_every_record_is_counted_once_and_has_one_version(overtaken):
     town, night, first, written = overtaken
     after = night.balance(town.county.days[-1])
     assert len(written) > 50
@@ -71,7 +71,7 @@ def test_every_department_is_counted_as_the_manifest_counts_it(overtaken):
 
 
 @pytest.mark.postgres
-def test_two_runs_that_accept_at_the_same_moment_write_every_version_once(overtaken, tmp_path, postgres):
+def test_fault_40_two_runs_that_accept_at_the_same_moment_write_every_version_once(overtaken, tmp_path, postgres):
     _, _, first, written = overtaken
     with ExitStack() as stack:
         town = stack.enter_context(staged(tmp_path, ZZ_LEDGER_URL=postgres.database()))
