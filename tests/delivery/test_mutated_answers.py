@@ -308,3 +308,19 @@ def test_fault_59_of_all_turned_bits_none_confirms_what_is_not_there_and_contrad
     assert told > 0
     if stage.name != "publicity":
         assert told == len(range(0, len(body) * 8, step)), "another batch's answer contradicts ours, bent or not"
+
+
+@EACH
+def test_fault_22_26_a_perfectly_forged_answer_that_the_others_deny_confirms_nothing(case):
+    """Another batch's success under our number and our keys, word for word: only what the list shows counts."""
+    good, never = case.stage.good, case.stage.targets[0]
+    names = [(good.sent.number, never.sent.number)]
+    for theirs, ours in zip(good.sent.rows, never.sent.rows, strict=True):
+        names += list(zip(ids(theirs), ids(ours), strict=True))
+    for question_, answer in good.truth.items():
+        text = answer.body.decode()
+        for theirs, ours in names:
+            text = text.replace(theirs, ours)
+        found = case.asked(never, {**never.truth, question_: Raw(answer.status, text.encode())}, taken_in=True)
+        assert found.effect in (Effect.JUDGED, Effect.LOST)
+    assert case.believed == 0
