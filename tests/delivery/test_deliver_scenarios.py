@@ -368,7 +368,7 @@ def test_fault_70_a_switch_thrown_between_claim_and_send_stops_that_very_batch(p
 
 def test_fault_05_a_claim_that_waited_too_long_is_not_sent(platform, ledger, settings, clock):
     accept_many(ledger, settings, "SCJG", 2)
-    stalls = iter([0.3])
+    stalls = iter([1.6])
 
     def stall(name):
         if name == "send:claimed":
@@ -376,7 +376,7 @@ def test_fault_05_a_claim_that_waited_too_long_is_not_sent(platform, ledger, set
 
     points.hook = stall
     try:
-        run(ledger, narrow(settings, send_deadline_seconds=0.2), clock)
+        run(ledger, narrow(settings, send_deadline_seconds=1.5), clock)
     finally:
         points.hook = None
     assert [a.outcome for a in table(ledger, schema.attempt)] == ["NOT_SENT", "JUDGED"]
