@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tests.delivery import contract_words as w
-from zz_pipeline.delivery.protocol import Effect
+from zz_pipeline.delivery.protocol import Effect, Remote
 from zz_pipeline.delivery.signing import canonical, sm3_hex
 from zz_pipeline.errors import NotRenderable
 from zz_pipeline.platforms.registry import adapter
@@ -268,10 +268,13 @@ def test_fault_39_other_content_or_a_newer_version_there_is_a_conflict(item, fin
     assert answer.verdicts[0].remotes[0].content_hash == item["contentHash"]
 
 
-def test_an_older_version_there_only_means_that_ours_has_not_arrived():
+@pytest.mark.parametrize(("known", "finding"), [("our hash", "ABSENT"), ("another", "DIFFERENT"), (None, "DIFFERENT")])
+def test_an_older_version_there_means_not_arrived_only_if_we_know_it_to_be_ours(known, finding):
     rows = [w.row(A, w.inspection(record_key=K1), version=2)]
-    answer = A.ask(w.Script(batches=NOT_FOUND, records=held(listed(K1))), w.batch(A, *rows), taken_in=False)
-    assert w.findings(answer) == {K1: "ABSENT"}
+    item = listed(K1) | {"contentHash": "our hash"}
+    before = {K1: Remote(K1, "inspection", "PRESENT", known, 1)} if known else {}
+    answer = A.ask(w.Script(batches=NOT_FOUND, records=held(item)), w.batch(A, *rows), taken_in=False, held=before)
+    assert w.findings(answer) == {K1: finding}
 
 
 def test_a_batch_that_claims_what_the_records_deny_is_unsaid_with_an_alarm():

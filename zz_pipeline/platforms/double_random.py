@@ -153,7 +153,8 @@ class DoubleRandom:
         for row in sent.rows:
             verdict = judged.get(row.key)
             if not _refused(verdict):
-                verdict, contrary = _compared(row, verdict, stored.get(row.key.record_key))
+                key = row.key.record_key
+                verdict, contrary = _compared(row, verdict, stored.get(key), (held or {}).get(key))
                 alarm = alarm or contrary
             verdicts.append(verdict)
         return Answer(Effect.JUDGED, tuple(v for v in verdicts if v), "0000", alarm=alarm)
@@ -254,20 +255,31 @@ def _refused(verdict: Verdict | None) -> bool:
     return verdict is not None and verdict.finding in (Finding.REFUSED, Finding.DIFFERENT)
 
 
-def _compared(row: Row, verdict: Verdict | None, there: Remote | None) -> tuple[Verdict, str]:
-    """The finding for a row by what is stored under its key; what a batch verdict says besides must agree."""
+def _compared(row: Row, verdict: Verdict | None, there: Remote | None, before: Remote | None) -> tuple[Verdict, str]:
+    """The finding for a row by what is stored under its key; what a batch verdict says besides must agree.
+
+    before: what we know to have stood there. An older version that we know nothing of was typed in by somebody.
+    """
     ours = _ours(row, "")
     if there is not None and there.version == ours.version and there.state == ours.state:
         # what hash a withdrawn record is listed with is not said by the contract: version and state decide
         if ours.state == "WITHDRAWN" or there.content_hash == ours.content_hash:
             return Verdict(row.key, Finding.STORED, there.receipt, "STORED", remotes=(there,)), ""
-    elif there is None or (there.version or 0) < row.key.version:
+    elif there is None or (
+        (there.version or 0) < row.key.version and (ours.state == "WITHDRAWN" or _known(there, before))
+    ):
         if verdict is not None and verdict.finding is Finding.STORED:
             alarm = f"平台的批次结果说记录 {row.key.record_key} 已入库，按编号却查不到，将再查询。"
             return Verdict(row.key, Finding.UNSAID, remotes=(there,) if there else ()), alarm
         return Verdict(row.key, Finding.ABSENT, remotes=(there,) if there else ()), ""
     message = f"平台上记录 {row.key.record_key} 的版本或内容与我方不同（平台第 {there.version} 版），请人工核对"
     return Verdict(row.key, Finding.DIFFERENT, there.receipt, "DIFFERENT", message, (there,)), ""
+
+
+def _known(there: Remote, before: Remote | None) -> bool:
+    if there.state == "WITHDRAWN":
+        return True  # nothing is shown that could be overwritten
+    return before is not None and (there.state, there.content_hash) == (before.state, before.content_hash)
 
 
 def _get(call: Call, path: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
