@@ -93,4 +93,8 @@ class CountyTables:
             follow_ups=self.follow_ups,
             periods=self.periods,
         )
-        return decide(kind, payload, platform, context)
+        decision = decide(kind, payload, spec.publishing or platform, context)
+        if decision.op == "WITHDRAW" and decision.state == "READY" and not spec.capability.withdraw:
+            reason = f"{spec.label}没有撤回接口，请书面通知平台运维单位下架，办妥后注明。{decision.reason}"
+            return decision._replace(state="HELD", reason=reason)
+        return decision

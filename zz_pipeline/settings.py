@@ -162,12 +162,15 @@ class DueRule(_Model):
 class PlatformSpec(_Model):
     """`platforms/<name>.toml`: one platform's address, limits, clocks and capability.
 
+    adapter: a contract of `platforms/` or `package.module:Class`. publishing: name of the platform whose publishing rules
+    (`standard.publishing`) hold here; empty: those of its own name.
     due_workdays: working days for inspections, or a list of {kind, from, days}; of a kind the newest rule that holds counts.
     """
 
     name: str
     label: str
     adapter: str
+    publishing: str = ""
     url: str
     sign: Literal["HMAC-SM3", "HMAC-SHA256", "S2"]
     batch_records: int = Field(ge=1)

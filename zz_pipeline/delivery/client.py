@@ -303,10 +303,11 @@ def check_identity(target: PlatformSpec | Client, environment: str) -> None:
 def _expect_identity(spec: PlatformSpec, environment: str, reply: Reply) -> None:
     said = reply.json if isinstance(reply.json, dict) else {}
     found = (said.get("platform"), said.get("environment"))
-    if reply.http != 200 or found != (spec.adapter, environment):
+    wanted = registry.contract(spec.adapter)
+    if reply.http != 200 or found != (wanted, environment):
         shown = "、".join(str(part)[:40] for part in found if part) or f"HTTP {reply.http}"
         raise WrongPlatform(
-            f"{spec.url} 自称是 {shown}，而配置要的是 {spec.adapter}、{environment}。一条也不发送；请核对平台地址与 environment。"
+            f"{spec.url} 自称是 {shown}，而配置要的是 {wanted}、{environment}。一条也不发送；请核对平台地址与 environment。"
         )
     if said.get("status") != "UP":
         raise DeliveryError(f"平台 {spec.label} 报告自己没有就绪，本次不发送，稍后再试。")
