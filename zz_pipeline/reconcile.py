@@ -136,6 +136,7 @@ class _Run:
         self.adapter = registry.adapter(spec.adapter)
         self.follow_ups = FollowUps.load(settings.config_dir)
         self.everything = since.year <= 1970
+        self.lists_all = self.everything or not spec.capability.list_by_time
         self.start = 0.0 if self.everything else since.replace(tzinfo=settings.zone).timestamp()
         self.losers: set[str] = set()  # departments of which something is lost or stale
 
@@ -191,16 +192,16 @@ class _Run:
 
     def _kind(self, lane: Lane, meter: Meter, kind: str, rendering: Rendering, result: ReconcileResult) -> None:
         with Listed() as theirs, Listed() as full:
-            self._list(meter, kind, None if self.everything else self.since - SKEW, theirs)
+            self._list(meter, kind, None if self.lists_all else self.since - SKEW, theirs)
             with self.ledger.read() as conn:
                 book = LedgerBook(conn, self.spec.name, lane.dept, kind, rendering)
                 strange: list[Found] = []
                 self._note(lane, _without(compare.differences(kind, theirs, book), strange), result)
                 if any(True for _ in compare.missing(theirs, self.start, book)):
                     # our clock of confirmation is not the platform's clock of change: only a full list tells
-                    if not self.everything:
+                    if not self.lists_all:
                         self._list(meter, kind, None, full)
-                    there = theirs if self.everything else full
+                    there = theirs if self.lists_all else full
                     self._note(lane, _missing(kind, theirs, there, self.start, book), result)
                 found = twins.identified(conn, self.spec.name, lane.dept, kind, self.adapter, meter, strange)
                 self._note(lane, found, result)
@@ -226,7 +227,7 @@ class _Run:
                     self.losers.add(lane.dept)
             if not self.dry:
                 with lane.fenced("reconcile") as conn:
-                    repair_plan.repair(conn, lane, part, result.id, self.clock())
+                    repair_plan.repair(conn, lane, part, result.id, self.clock(), self.spec.quiet_seconds)
 
     def repair_lost(self, result: ReconcileResult, agreement: Agreement | None) -> None:
         """What is lost goes back to be asked about, if it is little or a person agrees; else it waits for one."""

@@ -45,7 +45,7 @@ def sendable(platform: str, dept: str, entry: str) -> ColumnElement[bool]:
     before = outbox.alias("before")
     earlier = and_(before.c.platform == platform, _same_record(before), before.c.version < outbox.c.version)
     parts.append(~exists(select(before.c.version).where(earlier, before.c.state.in_(OPEN))))
-    parts.append(~_to_be_withdrawn(platform))
+    parts.append(~_superseded(platform))
     if platform != entry:
         gate = outbox.alias("gate")
         there = and_(gate.c.platform == entry, _same_record(gate), gate.c.version == outbox.c.version)
@@ -73,30 +73,28 @@ def settle(lane: Lane, entry: str, now: float) -> int:
     return len(changed)
 
 
-def _to_be_withdrawn(platform: str) -> ColumnElement[bool]:
-    """A withdrawal of the record waits: what surely is not there must not be sent any more, only to be taken down."""
+def _superseded(platform: str) -> ColumnElement[bool]:
+    """A later version went already, which this one would undo; or a withdrawal waits, and this would only be taken down."""
     later = outbox.alias("later")
     newer = and_(later.c.platform == platform, _same_record(later), later.c.version > outbox.c.version)
-    return exists(select(later.c.version).where(newer, later.c.op == "WITHDRAW", later.c.state == State.READY))
+    withdrawal = and_(later.c.op == "WITHDRAW", later.c.state == State.READY)
+    return exists(select(later.c.version).where(newer, or_(later.c.state.in_((*OUT, State.CONFIRMED)), withdrawal)))
 
 
-def drop_withdrawn(conn: Connection, lane: Lane, batch_id: str, now: float) -> list[OutRow]:
-    """Cancel the rows of a batch that came back READY while a withdrawal of their record waits. In a fenced transaction."""
+def drop_superseded(conn: Connection, lane: Lane, batch_id: str, now: float) -> list[OutRow]:
+    """Cancel the rows of a batch that came back READY although a later version rules them out. In a fenced transaction."""
     ready = and_(mine(lane.platform, lane.dept), outbox.c.batch_id == batch_id, outbox.c.state == State.READY)
-    rows = read_rows(conn, ready, _to_be_withdrawn(lane.platform))
-    facts = Facts(now=now, reason="没有到达平台，且已决定撤回，本版不再发送")
+    rows = read_rows(conn, ready, _superseded(lane.platform))
+    facts = Facts(now=now, reason="没有到达平台，且已有更新的版本或已决定撤回，本版不再发送")
     dropped = [advance(row, Event.CANCELLED, facts)[0] for row in rows]
     save_rows(conn, lane.platform, dropped, now)
     return dropped
 
 
 def _overtaken(conn: Connection, lane: Lane, now: float) -> list[OutRow]:
-    """A READY row of which a later version went already would undo that version: it is not sent any more."""
-    later = outbox.alias("later")
-    newer = and_(later.c.platform == lane.platform, _same_record(later), later.c.version > outbox.c.version)
-    gone = exists(select(later.c.version).where(newer, later.c.state.in_((*OUT, State.CONFIRMED))))
+    """READY rows that a later version rules out are not sent any more."""
     ready = and_(mine(lane.platform, lane.dept), outbox.c.state == State.READY)
-    rows = read_rows(conn, ready, or_(gone, _to_be_withdrawn(lane.platform)))
+    rows = read_rows(conn, ready, _superseded(lane.platform))
     facts = Facts(now=now, reason="更新的版本已经报送，或已决定撤回，本版不再发送")
     return [advance(row, Event.CANCELLED, facts)[0] for row in rows]
 

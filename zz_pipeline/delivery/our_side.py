@@ -81,7 +81,10 @@ class LedgerBook:
             return [self._digests(row.wires)]
         if row.state is not State.READY:
             return []
-        found = [self._digests(self._rendered(row, moment)) for moment in self._moments(remote)]
+        numbers = [row.key.version]
+        if remote is not None and (remote.version or 0) > row.key.version:
+            numbers.append(remote.version or 0)  # before the restore the same content had a higher number
+        found = [self._digests(self._rendered(row, m, n)) for m in self._moments(remote) for n in numbers]
         return [hashes for n, hashes in enumerate(found) if hashes and hashes not in found[:n]]
 
     def _moments(self, remote: Remote | None) -> list[datetime]:
@@ -95,14 +98,16 @@ class LedgerBook:
     def _digests(self, wires: Sequence[Mapping[str, Any]]) -> frozenset[str]:
         return frozenset(self.rendering.adapter.content_hash(wire) for wire in wires)
 
-    def _rendered(self, row: OutRow, moment: datetime) -> Sequence[Mapping[str, Any]]:
+    def _rendered(self, row: OutRow, moment: datetime, number: int) -> Sequence[Mapping[str, Any]]:
         names = zip(("kind", "record_key", "version"), row.key, strict=True)
         where = [record_version.c[name] == value for name, value in names]
         payload = orjson.loads(self.conn.execute(select(record_version.c.payload).where(*where)).scalar_one())
         with_ = self.rendering
         context = RenderContext(with_.department, moment, follow_ups=with_.follow_ups)
         try:
-            return with_.adapter.render(row.key, row.op, row.reason, row.rule, payload, context)
+            return with_.adapter.render(
+                row.key._replace(version=number), row.op, row.reason, row.rule, payload, context
+            )
         except NotRenderable:
             return ()  # delivery says so with its reason when the row's turn comes
 

@@ -17,11 +17,12 @@ from zz_pipeline.delivery import holdings, people
 from zz_pipeline.delivery.compare import Found
 from zz_pipeline.delivery.lanes import Lane
 from zz_pipeline.delivery.protocol import RowKey, State
-from zz_pipeline.delivery.rows import CHUNK, Facts, OutRow, advance, read_keys, save_rows
-from zz_pipeline.delivery.states import Event
+from zz_pipeline.delivery.rows import CHUNK, Facts, OutRow, advance, read_keys, read_rows, save_rows
+from zz_pipeline.delivery.states import OUT, Event
 from zz_pipeline.errors import ConfigError
 from zz_pipeline.ledger import audit
-from zz_pipeline.ledger.schema import conflict, difference, holding
+from zz_pipeline.ledger.renumber import renumber
+from zz_pipeline.ledger.schema import conflict, difference, holding, outbox
 
 FOUR_EYES_FROM = 100  # more records than that: a second person must approve
 LABELS = {
@@ -117,13 +118,18 @@ def action_of(found: Found, words: Mapping[str, str] = ACTIONS) -> str:
     return words["waiting" if found.type == "unexpected" and not found.person else found.type]
 
 
-def repair(conn: Connection, lane: Lane, found: Sequence[Found], reconciliation_id: int, now: float) -> None:
-    """Write differences down and do what needs no agreement; in the caller's fenced transaction."""
+def repair(
+    conn: Connection, lane: Lane, found: Sequence[Found], reconciliation_id: int, now: float, quiet: float
+) -> None:
+    """Write differences down and do what needs no agreement; in the caller's fenced transaction.
+
+    quiet: seconds after which nothing sent before can still take effect.
+    """
     moved: list[OutRow] = []
     for one in found:
         _write(conn, lane, one, reconciliation_id)
         if one.type == "recovered":
-            moved += _recover(conn, lane, one, now)
+            moved += _recover(conn, lane, one, now, quiet)
         elif one.person:
             _open_conflict(conn, lane, one, now)
             moved += _contest(conn, lane, one, now) if one.type == "altered" else []
@@ -158,15 +164,38 @@ def _write(conn: Connection, lane: Lane, found: Found, reconciliation_id: int) -
     conn.execute(insert(difference).values(**names, **said, action=action_of(found)))
 
 
-def _recover(conn: Connection, lane: Lane, found: Found, now: float) -> list[OutRow]:
-    moved = []
-    for row in read_keys(conn, lane.platform, [found.key] if found.key else []):
+def _recover(conn: Connection, lane: Lane, found: Found, now: float, quiet: float) -> list[OutRow]:
+    if found.key is None:
+        return []
+    key = _counted_on(conn, lane, found.key, max(remote.version or 0 for remote in found.remotes))
+    moved = _outlived(conn, lane, key, now, quiet)
+    for row in read_keys(conn, lane.platform, [key]):
         if row.state in (State.UNKNOWN, State.READY):
             receipt = next((remote.receipt for remote in found.remotes if remote.receipt), "")
             new, _ = advance(row, Event.STORED, Facts(now=now, reason="对账确认平台已有", receipt=receipt))
             moved.append(replace(new, reason="对账确认平台已有"))
             save_rows(conn, lane.platform, moved[-1:], now)
         holdings.take_over(conn, lane.platform, lane.dept, row.key, found.remotes, now)
+    return moved
+
+
+def _counted_on(conn: Connection, lane: Lane, key: RowKey, theirs: int) -> RowKey:
+    """The key under the number that the platform has for the same content, if that is higher (after a restore)."""
+    if theirs > key.version and renumber(conn, *key, theirs, lane.actor):
+        return key._replace(version=theirs)
+    return key
+
+
+def _outlived(conn: Connection, lane: Lane, key: RowKey, now: float, quiet: float) -> list[OutRow]:
+    """Older versions whose fate was open: the platform shows a newer one, so they are not there and must not come back."""
+    mine = and_(outbox.c.platform == lane.platform, outbox.c.kind == key.kind, outbox.c.record_key == key.record_key)
+    older = and_(outbox.c.version < key.version, outbox.c.state.in_(OUT), outbox.c.sent_at < now - quiet)
+    moved = []
+    for row in read_rows(conn, mine, older):
+        facts = Facts(now=now, ask_at=now, send_at=now, quiet=quiet, reason="平台上已是更新的版本，本版不再核实和发送")
+        asked = row if row.state is State.UNKNOWN else advance(row, Event.UNSAID, facts)[0]
+        moved.append(advance(advance(asked, Event.ABSENT_TWICE, facts)[0], Event.CANCELLED, facts)[0])
+    save_rows(conn, lane.platform, moved, now)
     return moved
 
 

@@ -113,7 +113,7 @@ def settle(lane: Lane, desk: Desk, heard: Heard) -> Outcome:
         _lane(conn, lane, heard, after, done)
         done.states.update(str(row.state) for row in after)
         if any(row.state is State.READY for row in after):
-            dropped = {row.key: row for row in gates.drop_withdrawn(conn, lane, heard.batch_id, heard.now)}
+            dropped = {row.key: row for row in gates.drop_superseded(conn, lane, heard.batch_id, heard.now)}
             after = [dropped.get(row.key, row) for row in after]
         said = [[*row.key, str(row.state)] for row in after]
         told = {"effect": str(heard.answer.effect), "code": heard.answer.code, "rows": said}

@@ -99,6 +99,12 @@ def _moved(scratch: sqlite3.Connection, event: dict[str, Any], detail: dict[str,
         scratch.executemany(change, [(state, platform, kind, key, n) for kind, key, n, state in rows])
 
 
+def _renumbered(scratch: sqlite3.Connection, event: dict[str, Any], detail: dict[str, Any]) -> None:
+    values = (detail["to"], detail["kind"], event["object"], detail["from"])
+    scratch.execute("UPDATE version SET version = ? WHERE kind = ? AND key = ? AND version = ?", values)
+    scratch.execute("UPDATE row SET version = ? WHERE kind = ? AND key = ? AND version = ?", values)
+
+
 def _back(scratch: sqlite3.Connection, event: dict[str, Any], detail: dict[str, Any]) -> None:
     change = "UPDATE row SET state = 'READY' WHERE batch = ? AND state = 'INFLIGHT'"
     scratch.execute(change, (event["object"],))
@@ -114,6 +120,7 @@ _TOLD: dict[str, Callable[[sqlite3.Connection, dict[str, Any], dict[str, Any]], 
     "SEND": _sent,
     "NOT_SENT": _back,
     "TAKE_OVER": _taken_over,
+    "RENUMBER": _renumbered,
     **dict.fromkeys(("ANSWER", "ASKED", "SETTLE", "GATE", "DECISION", "VANISHED", "DIFFERENCES"), _moved),
 }
 
