@@ -19,6 +19,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from zz_pipeline.delivery import points
 from zz_pipeline.errors import LedgerError
 from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.db import Ledger
@@ -86,7 +87,9 @@ def _write(home: Path, mark: dict[str, Any]) -> None:
     part = home / f"{NAME}.part"
     try:
         part.write_text(json.dumps(mark), "ascii")
+        points.reach("mark:before_rename")
         os.replace(part, home / NAME)
+        points.reach("mark:after_rename")
     except OSError as error:
         raise LedgerError(f"{home} 写不进去（{error.strerror}），已停止发送。请检查磁盘空间与权限。") from None
 

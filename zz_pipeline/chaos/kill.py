@@ -157,7 +157,7 @@ class Baselines:
     def _look(self, town: Town, scene: Scene) -> None:
         start(town, scene)
         first = kill_child.run(in_child(town, scene.work), stall=scene.stall, seconds=STALL_SECONDS)
-        last = first if scene.work is scene.finish and not scene.stall else finish(town, scene)
+        last = first if scene.work is scene.finish and not (scene.stall or scene.ahead) else finish(town, scene)
         self.after[scene.name] = kill_compare.snapshot(town)
         for name in first.passed:
             self.scene_of.setdefault(name, scene)
@@ -179,7 +179,7 @@ def start(town: Town, scene: Scene) -> None:
 def finish(town: Town, scene: Scene) -> Ended:
     """The scene's last run, alone, with all well outside."""
     scene.mend(town)
-    return kill_child.run(in_child(town, scene.finish))
+    return kill_child.run(in_child(town, scene.finish, scene.ahead))
 
 
 class Chains:
@@ -196,7 +196,7 @@ class Chains:
         """Chains until so many kills have struck."""
         misses, self.many = 0, kills > MANY * len(self.mine)
         while (self.report.kills < kills or self._missing(kills)) and misses < MOST_MISSES:
-            struck = self._chain(self.dice.choice(DEPTHS))
+            struck = self._chain(self.dice.choice(DEPTHS) if self.many else len(self.mine))
             misses = 0 if struck else misses + 1
         if misses:
             self.report.violations.append(f"断点 {self.queue[0]} 多次没有到达，无法演练")
@@ -210,7 +210,8 @@ class Chains:
         first = self._next(None) or self.mine[0]
         scene, aims = self.scene_of[first], list[Aim]()
         start(self.town, scene)
-        aim = Aim(first, self.dice.randint(1, max(1, self.known.passed[f"{scene.name}/{first}"] * 3 // 4)))
+        often = self.known.passed[f"{scene.name}/{first}"] * 3 // 4 if self.many else 1
+        aim = Aim(first, self.dice.randint(1, max(1, often)))
         while True:
             ended = kill_child.run(in_child(self.town, scene.work), aim, scene.stall, STALL_SECONDS)
             self.town.settle()
@@ -221,7 +222,7 @@ class Chains:
             following = self._next(scene) if len(aims) < depth else None
             if following is None:
                 break
-            aim = Aim(following, 1 if self.dice.random() < 0.7 else 2)
+            aim = Aim(following, 2 if self.many and self.dice.random() < 0.3 else 1)
         self._judge(scene, aims, ended)
         return len(aims)
 
@@ -244,7 +245,8 @@ class Chains:
         if not self.queue:
             fresh = list(self.mine)
             self.dice.shuffle(fresh)
-            self.queue.extend(fresh)
+            # few kills: as a night passes the points, so that one chain meets one after the other
+            self.queue.extend(fresh if self.many else [name for name in self.scene_of if name in fresh])
         mine = [name for name in self.queue if scene is None or self.scene_of[name] is scene]
         if mine:
             self.queue.remove(mine[0])

@@ -26,6 +26,7 @@ from zz_pipeline.night import Night
 from zz_pipeline.returns.decisions import ignore_value
 
 BY = "张某"
+DAY_SECONDS = 86400.0
 SOURCE = Path("sources") / "hbj.db"
 Step = Callable[[Town, Night], int]
 
@@ -45,13 +46,14 @@ class Scene:
     prepare: Callable[[Town], None] = _nothing
     mend: Callable[[Town], None] = _nothing  # before the finishing run: what broke outside is well again
     stall: str = ""
+    ahead: float = 0.0  # seconds by which the finishing run is later than the others
 
 
-def in_child(town: Town, step: Step) -> Callable[[], int]:
+def in_child(town: Town, step: Step, ahead: float = 0.0) -> Callable[[], int]:
     """The step as a process of its own would do it: own connections, own run folder."""
 
     def work() -> int:
-        with town.opened(f"chaos-{uuid.uuid4().hex}") as night:
+        with town.opened(f"chaos-{uuid.uuid4().hex}", ahead) as night:
             return step(town, night)
 
     return work
@@ -122,10 +124,12 @@ def _people_then_sending(town: Town, night: Night) -> int:
 
 
 def _blocked(night: Night) -> list[RowKey]:
+    """The first rating that is never published, as long as nobody has decided about it."""
     columns = (outbox.c.kind, outbox.c.record_key, outbox.c.version)
-    where = (outbox.c.platform == PLATFORMS[-1], outbox.c.state == "BLOCKED", outbox.c.scheme == "RISK")
+    where = (outbox.c.platform == PLATFORMS[-1], outbox.c.scheme == "RISK")
     with night.ledger.read() as conn:
-        return [RowKey(*row) for row in conn.execute(select(*columns).where(*where).order_by(*columns).limit(1))]
+        first = conn.execute(select(*columns, outbox.c.state).where(*where).order_by(*columns).limit(1)).all()
+    return [RowKey(*row[:3]) for row in first if row.state == "BLOCKED"]
 
 
 # ── what is prepared and mended ───────────────────────────────────────────────────────────────────────────────────────
@@ -162,6 +166,15 @@ def _forgotten(town: Town) -> None:
         town.order("POST", "/forget", {"platform": platform, "keys": [min(row["key"] for row in held)]})
 
 
+def _used_up(town: Town) -> None:
+    """Others have used a platform's day but for a few records."""
+    town.limit(PLATFORMS[-1], left=2)
+
+
+def _new_day(town: Town) -> None:
+    town.limit(PLATFORMS[-1])
+
+
 SCENES: dict[str, Scene] = {
     scene.name: scene
     for scene in (
@@ -170,6 +183,7 @@ SCENES: dict[str, Scene] = {
         Scene("people", "taken_in", _people, _people_then_sending),
         Scene("breaker", "taken_in", _sending, _sending, _breaker),
         Scene("lost", "taken_in", _reconciled, _reconciled_then_sending, _forgotten),
+        Scene("used_up", "taken_in", _sending, _sending, _used_up, _new_day, ahead=DAY_SECONDS),
         Scene("stalled", "taken_in", _sending, _sending, stall="send:claimed"),
         Scene("sending", "taken_in", _sending, _sending),
         Scene("night", "begun", _night, _night),
@@ -177,4 +191,4 @@ SCENES: dict[str, Scene] = {
 }
 # Where a point is passed in several scenes, it is killed in the first of these that passes it, and in the one it
 # belongs to by its nature: a claim is killed in an ordinary night's sending, not while people give orders.
-ORDER = ("sending", "migrate", "source_down", "people", "breaker", "lost", "stalled", "night")
+ORDER = ("sending", "migrate", "source_down", "people", "breaker", "lost", "used_up", "stalled", "night")

@@ -27,6 +27,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import text
 
+from zz_pipeline import restored
 from zz_pipeline.chaos.kill_postgres import Server
 from zz_pipeline.errors import CheckError
 from zz_pipeline.ledger.db import Ledger
@@ -135,8 +136,8 @@ class Remembering(Night):
     A check costs more than all the rest of so small a night. Nothing else of it is spared.
     """
 
-    def __init__(self, settings: Settings, ledger: Ledger, run: str, known: Verdicts) -> None:
-        super().__init__(settings, ledger, run)
+    def __init__(self, settings: Settings, ledger: Ledger, run: str, known: Verdicts, ahead: float) -> None:
+        super().__init__(settings, ledger, run, clock=lambda: time.time() + ahead)
         self._verdicts = known
 
     def judge(
@@ -169,10 +170,10 @@ class Town:
         return load_settings(self.config, self.home, self.env)
 
     @contextmanager
-    def opened(self, run: str) -> Iterator[Night]:
-        """The core over the county; the ledger's connections are closed afterwards. It is not migrated."""
+    def opened(self, run: str, ahead: float = 0.0) -> Iterator[Night]:
+        """The core over the county, its clock so many seconds ahead; connections are closed afterwards. Not migrated."""
         try:
-            yield Remembering(self.settings, self.ledger, run, self.verdicts)
+            yield Remembering(self.settings, self.ledger, run, self.verdicts, ahead)
         finally:
             self.ledger.close()
 
@@ -184,12 +185,21 @@ class Town:
     def put_back(self, moment: str) -> None:
         """Everything as it was at that moment; the platforms have never heard of us."""
         self.shelf.put_back(moment)
+        for left in self.home.glob(f"{restored.NAME}*"):  # this is no restored ledger that must be compared first
+            left.unlink()
         for name in WRITTEN:
             if name != "archive" or moment != "taken_in":
                 shutil.rmtree(self.home / name, ignore_errors=True)
         for platform in PLATFORMS:
             self.order("POST", "/forget", {"platform": platform, "since": ""})
+            self.limit(platform)
             self._read[platform] = self._log(platform).stat().st_size if self._log(platform).exists() else 0
+
+    def limit(self, platform: str, left: int | None = None) -> None:
+        """Free rates on a platform, and so many records that it still takes in today; None: as many as one likes."""
+        said = self.order("POST", "/quota", {"platform": platform, **LIMITS})
+        if left is not None:
+            self.order("POST", "/quota", {"platform": platform, "daily_records": said["used_today"] + left})
 
     def settle(self) -> None:
         """Wait until the platforms have dealt with what a killed process had still handed over.
@@ -237,8 +247,7 @@ def staged(folder: Path, shelf: Shelf, seed: int, verdicts: Verdicts) -> Iterato
         urls = stack.enter_context(_started("platforms", *args))
         env = {f"ZZ_URL_{name.upper()}": url for name, url in urls.items() if name != "control"}
         town = Town(home, config, wire, urls["control"], env, shelf, verdicts)
-        for platform in (*PLATFORMS, "credit"):
-            town.order("POST", "/quota", {"platform": platform, **LIMITS})
+        town.limit("credit")
         yield town
 
 

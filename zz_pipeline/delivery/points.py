@@ -58,6 +58,8 @@ PLACES: dict[str, str] = {
     "lane:locked": "the process lock of a lane is held, the epoch not yet granted",
     "claim:frozen": "a batch is frozen, its rows not yet INFLIGHT, nothing committed",
     "send:claimed": "the intent is committed",
+    "mark:before_rename": "the mark beside the ledger is on the disk under a temporary name",
+    "mark:after_rename": "the mark knows the intent",
     "send:before": "the last looks are done",
     "wire:connected": "the connection stands, no byte of the request has left",
     "wire:written": "the request has left, nothing was read of the answer",
