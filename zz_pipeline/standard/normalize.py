@@ -1,6 +1,6 @@
 """Clean-up of texts as departments type them: what may be dropped without changing what was meant.
 
-Belongs here: width, blanks, invisible characters, spreadsheet marks (a leading apostrophe, ="…"), case of codes.
+Belongs here: width, blanks, invisible characters, spreadsheet marks (a leading apostrophe, ="…"), case of codes, amounts.
 Must not: repairing (O → 0, l → 1), guessing, codes and dates. Every function is idempotent; an empty text becomes null.
 
 Source: standard 4.1 (dropped at the ends, inside they refuse the value; width and case are raised with a warning).
@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -41,6 +42,13 @@ _BLANKS = re.compile(r"[^\S\r\n\v\f\u0085\u2028\u2029]+")
 
 _WRITTEN_OUT = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
+# Amounts: digits or groups of three, then a unit that must be written. Blanks may stand between number and unit only.
+_AMOUNT = re.compile(
+    r"[¥￥]?\s*([0-9]{1,15}(?:\.[0-9]{1,8})?|[0-9]{1,3}(?:,[0-9]{3}){1,4}(?:\.[0-9]{1,8})?)\s*(元|万元|亿元|圆)整?"
+)
+_UNITS = {"元": 0, "圆": 0, "万元": 4, "亿元": 8}  # powers of ten
+_FEN = Decimal("0.01")
+
 _HALF = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000: 0x20}
 _UPPER = {code: code - 32 for code in range(ord("a"), ord("z") + 1)}
 _BRACKETS = str.maketrans("()", "（）")
@@ -62,6 +70,18 @@ def visible(text: str) -> str:
 def _written(char: str) -> str:
     code = ord(char)
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+
+
+def amount_yuan(text: str) -> Decimal | None:
+    """An amount of money in 元, exactly as written (3.5万元 → 35000); None if the unit or the number is not certain.
+
+    A number without a unit, a fraction of a 分, an exponent and misplaced thousands are not certain.
+    """
+    match = _AMOUNT.fullmatch(half_width(_trim(text)))
+    if match is None:
+        return None
+    value = Decimal(match[1].replace(",", "")).scaleb(_UNITS[match[2]])
+    return value if value == value.quantize(_FEN) else None
 
 
 def clean_identifier(values: Any, *, upper: bool = True) -> tuple[pa.Array, pa.Array]:
