@@ -33,6 +33,7 @@ from zz_pipeline.delivery.rows import (
 from zz_pipeline.delivery.states import Event
 from zz_pipeline.errors import LedgerError, NotRenderable, OwnerGate
 from zz_pipeline.ledger import audit
+from zz_pipeline.ledger.audit_check import stands_in
 from zz_pipeline.ledger.schema import attempt, batch, outbox, record_version, sequence
 from zz_pipeline.settings import Department, PlatformSpec
 from zz_pipeline.standard.canonical import sm3_hex
@@ -200,6 +201,7 @@ def _fresh(
     most = min(desk.adapter.limit(path), desk.spec.batch_records)
     if old is not None and old.state == "SPLIT":
         most = max(1, (old.n + 1) // 2)
+    _as_frozen(conn, rows)
     ready: list[OutRow] = []
     size, count = FRAME_BYTES, 0
     for row in rows:
@@ -218,6 +220,20 @@ def _fresh(
         told = {"rows": [[*row.key, row.state] for row in done.settled]}
         audit.append(conn, lane.actor, "SETTLE", lane.name, True, told)
     return _frozen(conn, lane, desk, path, ready, now) if ready else None
+
+
+def _as_frozen(conn: Connection, rows: Sequence[OutRow]) -> None:
+    """What was sent before goes again only as it stands in the batch it was sent in; LedgerError if it was changed."""
+    frozen = [row for row in rows if row.wire is not None]
+    for number in {row.batch_id for row in frozen if row.batch_id}:
+        old = read_batch(conn, number)
+        whole = old is not None and sm3_hex(old.body) == old.digest
+        altered = [r for r in frozen if r.batch_id == number and not stands_in(old.body if old else b"", r.wire or b"")]
+        if altered or not whole:
+            key = altered[0].key.record_key if altered else f"批次 {number[:12]}"
+            raise LedgerError(
+                f"{key} 冻结的报文与其批次的内容不符，台账可能被改动，已停止发送。请执行 zz audit verify 并从备份恢复。"
+            )
 
 
 def _rendered(conn: Connection, lane: Lane, desk: Desk, row: OutRow, now: float) -> OutRow:

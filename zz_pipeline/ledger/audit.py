@@ -139,7 +139,7 @@ def events(conn: Connection, *where: ColumnElement[bool]) -> Iterator[dict[str, 
     """Events in order, a few at a time, with their detail as it is written."""
     query = select(audit_event).where(*where).order_by(audit_event.c.n)
     for row in conn.execution_options(yield_per=2000).execute(query).mappings():
-        yield dict(row)
+        yield {str(name): value for name, value in row.items()}
 
 
 def event_hash(prev: str, row: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -208,21 +209,31 @@ class _Bodies:
             if len(self.seen) > 40:
                 self.seen.pop(next(iter(self.seen)))
             body = self.conn.execute(select(batch.c.body).where(batch.c.batch_id == number)).scalar()
-            self.seen[number] = frozenset(_canonical(record) for record in wire_records(body))
-        try:
-            return all(_canonical(record) in self.seen[number] for record in orjson.loads(wire))
-        except orjson.JSONDecodeError:
-            return False
+            self.seen[number] = _records(body or b"")
+        return _among(self.seen[number], wire)
 
 
-def wire_records(body: bytes | None) -> list[Any]:
-    """The entries of the one list in a batch's frame; empty if the bytes are no such batch."""
+def stands_in(body: bytes, wire: bytes) -> bool:
+    """Whether every wire record of a row (a JSON list) stands in the one list of a batch's frame."""
+    return _among(_records(body), wire)
+
+
+@lru_cache(maxsize=4)
+def _records(body: bytes) -> frozenset[bytes]:
+    """The entries of the one list in a batch's frame, as canonical bytes; none if the bytes are no such batch."""
     try:
-        frame = orjson.loads(body or b"")
+        frame = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return []
+        return frozenset()
     lists = [value for value in frame.values() if isinstance(value, list)] if isinstance(frame, dict) else []
-    return lists[0] if len(lists) == 1 else []
+    return frozenset(_canonical(record) for record in lists[0]) if len(lists) == 1 else frozenset()
+
+
+def _among(records: frozenset[bytes], wire: bytes) -> bool:
+    try:
+        return all(_canonical(record) in records for record in orjson.loads(wire))
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _canonical(record: Any) -> bytes:
