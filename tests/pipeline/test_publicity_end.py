@@ -113,14 +113,11 @@ def _set_period(town, longest):
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory):
-    today = datetime.now(BEIJING).date()
-    with harness.town(
-        tmp_path_factory.mktemp("ends"), seed=3, days=3, scale=0.1, last=today - timedelta(days=1)
-    ) as town:
+    with harness.town(tmp_path_factory.mktemp("ends"), seed=3, days=3, scale=0.1) as town:
         told = Story(town)
         first, second, third = town.county.days
         town.county.apply(first)
-        last = today  # the last day on which the rating may be public
+        last = first + timedelta(days=1)  # the calendar day of the first night, the rating's last
         _own_end(town, told.rating, last)
         told.at(last, 23, 30)
         told.balances = {"first": told.run("first", first)}
@@ -189,9 +186,10 @@ def test_each_inspection_is_public_until_its_own_day(story):
     day = story.finished(story.inspection)
     before = story.seen["no end was set"][THREE]
     inspections = [k for k, e in before.items() if (e["state"], e["kind"]) == ("PRESENT", "inspection")]
-    wanted = {k: "WITHDRAWN" if story.finished(k) < day else "PRESENT" for k in inspections}
-    assert {k: story.state("last day", THREE, k) for k in inspections} == wanted
-    assert set(wanted.values()) == {"WITHDRAWN", "PRESENT"}
+    for chapter, ended in (("last day", lambda on: on < day), ("over", lambda on: on <= day)):
+        wanted = {k: "WITHDRAWN" if ended(story.finished(k)) else "PRESENT" for k in inspections}
+        assert {k: story.state(chapter, THREE, k) for k in inspections} == wanted
+    assert story.inspection in inspections
 
 
 def test_one_is_told_that_it_is_no_longer_publishable_and_two_is_left_alone(story):
