@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
+from zz_pipeline.config_words import SAID
 from zz_pipeline.errors import ConfigError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -204,6 +205,12 @@ class PlatformSpec(_Model):
             raise ValueError("同一类记录有两条规则从同一天起算，请只保留一条")
         return rules
 
+    @model_validator(mode="after")
+    def _quiet_outlasts_late_effects(self) -> PlatformSpec:
+        if self.quiet_seconds < self.late_effect_seconds:
+            raise ValueError("quiet_seconds 短于 late_effect_seconds：迟到的请求还可能生效就重发，会重复入库，请调大")
+        return self
+
     def due_days(self, kind: str, event: date) -> int:
         """Statutory working days for a record whose clock starts with that event; 0 = none."""
         fit = [rule for rule in self.due_workdays if rule.kind == kind and rule.since <= event]
@@ -378,30 +385,5 @@ def _model(model: type[_T], data: dict[str, Any], path: Path) -> _T:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise ConfigError(
-            f"{path} 的 {key}：{_SAID.get(first['type'], first['msg'].removeprefix('Value error, '))}。请对照样例改正。"
+            f"{path} 的 {key}：{SAID.get(first['type'], first['msg'].removeprefix('Value error, '))}。请对照样例改正。"
         ) from None
-
-
-# What pydantic says of a value, by its type of error; what is not here is shown in its own words.
-_SAID = {
-    "missing": "没有写，是必填项",
-    "extra_forbidden": "没有这一项配置，可能拼写有误",
-    "string_type": "应是加引号的文字",
-    "string_pattern_mismatch": "写法不合要求",
-    "int_type": "应是整数",
-    "int_parsing": "应是整数",
-    "int_from_float": "应是整数",
-    "float_type": "应是数字",
-    "float_parsing": "应是数字",
-    "bool_type": "应是 true 或 false",
-    "bool_parsing": "应是 true 或 false",
-    "tuple_type": "应是方括号里的一列值",
-    "date_type": "应是日期，如 2026-04-01",
-    "date_parsing": "应是日期，如 2026-04-01",
-    "date_from_datetime_parsing": "应是日期，如 2026-04-01",
-    "literal_error": "不在允许的取值之内",
-    "greater_than_equal": "数值太小",
-    "greater_than": "数值太小",
-    "less_than": "数值太大",
-    "less_than_equal": "数值太大",
-}
