@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 import orjson
+from markupsafe import Markup
 from sqlalchemy import Connection, func, select
 
 from zz_pipeline.delivery import points
@@ -23,6 +24,7 @@ from zz_pipeline.reports import words
 from zz_pipeline.reports.balance import Balance
 from zz_pipeline.reports.divergent import divergent
 from zz_pipeline.reports.returned import entries
+from zz_pipeline.sources.returned import guard
 from zz_pipeline.standard.tables import TABLES, Kind
 
 if TYPE_CHECKING:
@@ -236,6 +238,17 @@ def _write(path: Path, data: bytes) -> None:
 def _template() -> jinja2.Template:
     loader = jinja2.PackageLoader("zz_pipeline.reports", "templates")
     env = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_inert,
     )
     return env.get_template("day.html")
+
+
+def _inert(value: Any) -> Any:
+    """Spreadsheet programs open the page too, and take a cell that begins with = for a formula."""
+    bare = isinstance(value, str) and not isinstance(value, Markup) and len(value) > 1
+    return guard(value) if bare else value
