@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from zz_pipeline.errors import SourceDown, SourceRefused
 from zz_pipeline.sources import Window, read_source
 from zz_pipeline.sources.archive import keep_bytes
 from zz_pipeline.sources.csvfile import read_csv
+from zz_pipeline.sources.returned import LEADING
 from zz_pipeline.standard.canonical import sm3_hex
 
 GB = department("csv", encoding="gb18030", pattern="*.csv", day_pattern=r"(\d{8})")
@@ -125,6 +127,38 @@ def test_a_file_whose_name_holds_no_day_is_read_with_a_warning(tmp_path):
     raw = read_source(GB, config, WINDOW)
     assert raw.rows == 1
     assert "读不出日期" in raw.warnings[0]
+
+
+def test_a_file_that_grows_while_it_is_read_is_left_for_later_and_not_read_half(tmp_path):
+    config, stop = settings(tmp_path), threading.Event()
+    path = hand_in(tmp_path, "检查20261120.csv", lines(*[row(str(n)) for n in range(100_000)]))
+
+    def write_on():
+        with path.open("ab") as file:
+            while not stop.wait(0.0005):
+                file.write(lines(row("x")))
+                file.flush()
+
+    writer = threading.Thread(target=write_on)
+    writer.start()
+    try:
+        (file,) = read_source(GB, config, WINDOW).files
+    finally:
+        stop.set()
+        writer.join()
+    assert (file.state, file.archived) == ("REFUSED", "")
+    assert "还没有写完" in file.problem
+    assert read_source(GB, config, WINDOW).files[0].state == "READ"
+
+
+def test_a_returned_list_behind_a_link_is_not_followed(tmp_path):
+    hand_in(tmp_path, "甲.xlsx", workbook([list(HEADINGS), row("1")]))
+    (tmp_path / "别处.xlsx").write_bytes(workbook([list(LEADING), ["SLJ-1-000000", "甲.xlsx", "2"]]))
+    (tmp_path / "inbox" / "SLJ" / "退回清单.xlsx").symlink_to(tmp_path / "别处.xlsx")
+    named = BOOKS.model_copy(update={"source": BOOKS.source.model_copy(update={"pattern": "甲*.xlsx"})})
+    raw = read_source(named, settings(tmp_path), WINDOW)
+    states = {f.name: f.state for f in raw.files}
+    assert states == {"甲.xlsx": "READ", "退回清单.xlsx": "REFUSED"}
 
 
 def test_a_missing_share_is_down_and_a_department_without_a_folder_has_nothing_today(tmp_path):

@@ -1,0 +1,71 @@
+"""A text that looks like a formula stays a text in every file that leaves the house for people's spreadsheets."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+
+import openpyxl
+import pytest
+
+from tests.pipeline.test_input_faults import TEXTS, place
+from tests.unit.hostile_county import DAY, HEADINGS, good
+from zz_pipeline.night import Night
+from zz_pipeline.reports.day import write_day_report
+from zz_pipeline.sources.returned import unguard
+
+OFFICE = shutil.which("soffice")
+FORMULAS = (
+    "=cmd|' /C calc'!A0", "=1+1", "+1+1", "-1+1", "@SUM(1,1)", "=HYPERLINK(\"http://127.0.0.1/\",\"x\")", "＝1+1", "\t=1+1",
+    "=WEBSERVICE(\"http://127.0.0.1/\")", "'=1+1", "{=1+1}", "=DDE(\"soffice\";\"a\";\"b\")", "<a href='x'>=1</a>", "%0A=1+1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The 退回清单 and the day report of a night whose cells, headings and file names look like formulas."""
+    with place(tmp_path_factory.mktemp("formulas")) as here:
+        head = (*HEADINGS, "=1+2", "@evil")
+        rows = [[*good(TEXTS, n, 备注=sign, 检查结果=sign), sign, sign] for n, sign in enumerate(FORMULAS)]
+        here.hand_in(TEXTS, "=1+1.csv", rows, head)
+        assert [r.error for r in here.night() if r.state == "FAILED"] == []
+        report = write_day_report(Night(here.settings, here.ledger, "report"), DAY)
+        [returned] = (here.home / "returned" / TEXTS).rglob("*.xlsx")
+        yield returned, report
+
+
+def cells(path):
+    book = openpyxl.load_workbook(path)
+    return [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
+
+
+def test_fault_63_a_returned_list_holds_no_formula_and_gives_each_text_back(written):
+    returned, _ = written
+    found = cells(returned)
+    assert {cell.data_type for cell in found} == {"s"}
+    values = [
+        cell.value for cell in found if cell.row > 1
+    ]  # headings stand as they came, by which they are known again
+    assert not [text for text in values if text.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t"))]
+    said = {unguard(cell.value) for cell in found}
+    assert set(FORMULAS) - said == set()
+
+
+def test_fault_63_the_day_report_escapes_every_text(written):
+    _, report = written
+    page = report.read_text("utf-8")
+    assert "<a href='x'>" not in page
+    assert ">&#39;=cmd|&#39; /C calc&#39;!A0<" in page
+
+
+@pytest.mark.office
+@pytest.mark.skipif(not OFFICE, reason="没有 LibreOffice（soffice）：装上 libreoffice-calc 才能跑这项测试")
+def test_fault_63_libreoffice_recalculates_nothing_in_what_it_opens(written, tmp_path):
+    """The list as it is; the report as a spreadsheet takes a page in: there a cell may have been a formula."""
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    for path, taken in ((written[0], ()), (written[1], ("--infilter=HTML (StarCalc)",))):
+        command = [OFFICE, profile, "--headless", *taken, "--convert-to", "xlsx", "--outdir", str(tmp_path / "to")]
+        subprocess.run([*command, str(path)], check=True, capture_output=True, timeout=120)
+        found = cells(tmp_path / "to" / f"{path.stem}.xlsx")
+        assert found
+        assert [c.value for c in found if c.data_type == "f"] == []
