@@ -24,10 +24,12 @@ class NightResource(dg.ConfigurableResource):
 
     def night(self, run: str) -> Night:
         """The steps of a night that hand over under that run."""
+        from assets.launcher import end_with_parent
         from zz_pipeline.ledger.db import Ledger
         from zz_pipeline.night import Night
         from zz_pipeline.settings import load_settings
 
+        end_with_parent()
         if self._settings is None or self._ledger is None:
             self._settings = load_settings()
             self._ledger = Ledger(self._settings.ledger_url)

@@ -5,10 +5,14 @@ Belongs here: what runs when. Must not: steps.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
 import dagster as dg
 
 from assets import groups
-from assets.partitions import DAYS
+from assets.partitions import DAYS, TIMEZONE
 
 # One run at a time touches the ledger's intake: days of a backfill stay in order (dagster.yaml limits this tag to 1).
 EXCLUSIVE = {"zz/exclusive": "night"}
@@ -31,14 +35,38 @@ morning = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-nightly_schedule = dg.build_schedule_from_partitioned_job(
-    nightly,
+MISSED_MOST = 14  # nights that are asked for after the daemon was away; older ones are a person's backfill
+PARTITION = "dagster/partition"
+BALANCE = dg.AssetKey(["reports", "balance"])
+
+
+# Dagster itself catches up one missed tick only: schedules made from partitioned jobs have no "partition set" any more.
+@dg.schedule(
     name="nightly_0130",
-    hour_of_day=1,
-    minute_of_hour=30,
-    description="每日 01:30 运行夜间任务（前一日）。",
+    job=nightly,
+    cron_schedule="30 1 * * *",
+    execution_timezone=TIMEZONE,
+    description="每日 01:30 运行夜间任务（前一日）；停机期间错过的日子（最多 14 天）从旧到新一并补跑。",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+def nightly_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest]:
+    """Yesterday, and before it the days that no run was ever asked for; a day is asked for once, whatever the cron."""
+    at = context.scheduled_execution_time.astimezone(ZoneInfo(TIMEZONE))
+    for day in missed(context.instance, at):
+        yield dg.RunRequest(run_key=day, partition_key=day)
+
+
+def missed(instance: dg.DagsterInstance, at: datetime) -> list[str]:
+    """Days up to the one before `at` (county time) without a run, oldest first; on a new instance yesterday only."""
+    yesterday = at.date() - timedelta(days=1)
+    window = [(yesterday - timedelta(days=n)).isoformat() for n in reversed(range(MISSED_MOST))]
+    filters = dg.RunsFilter(job_name=nightly.name, tags={PARTITION: window})
+    known = {run.tags[PARTITION] for run in instance.get_runs(filters)} | instance.get_materialized_partitions(BALANCE)
+    oldest = instance.get_run_records(dg.RunsFilter(job_name=nightly.name), limit=1, ascending=True)
+    first = oldest[0].dagster_run.tags.get(PARTITION, window[-1]) if oldest else window[-1]
+    return [day for day in window if day >= min(first, window[-1]) and day not in known]
+
+
 morning_schedule = dg.build_schedule_from_partitioned_job(
     morning,
     name="morning_0630",

@@ -378,9 +378,10 @@ def test_a_schedule_takes_yesterdays_partition_in_county_time(site, name, cron, 
     assert (schedule.cron_schedule, schedule.execution_timezone, schedule.job_name) == (cron, "Asia/Shanghai", job)
     # 01:30 in Beijing is still the day before in UTC: a schedule that thought in UTC would take the wrong day
     at = datetime(2026, 11, 23, *clock, tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
-    with dg.build_schedule_context(
-        scheduled_execution_time=at, repository_def=definitions.get_repository_def()
-    ) as context:
+    with (
+        dg.DagsterInstance.ephemeral() as instance,
+        dg.build_schedule_context(instance, at, repository_def=definitions.get_repository_def()) as context,
+    ):
         requests = schedule.evaluate_tick(context).run_requests
     assert [(r.partition_key, r.run_key) for r in requests] == [("2026-11-22", "2026-11-22")]
     assert CHINESE.search(schedule.description)

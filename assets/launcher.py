@@ -1,0 +1,95 @@
+"""Runs whose process is gone are told so: Dagster's own launcher never asks again, and such a run stays STARTED for ever.
+
+Belongs here: asking the code server that started a run whether it still has it; ending a run whose code server is gone.
+Must not: starting a run again, anything of a night.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._grpc.client import DagsterGrpcClient
+from dagster._grpc.types import GetCurrentRunsResult
+from dagster._serdes import ConfigurableClassData, deserialize_value
+
+# A code server that is busy loading may miss one look; two looks in a row (half a minute apart) it may not.
+LOOKS = 2
+WATCH = "end-with-parent"
+
+
+class WatchedRunLauncher(DefaultRunLauncher):
+    """Dagster's default launcher, whose runs are looked after by run monitoring (dagster.yaml `run_launcher`)."""
+
+    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(inst_data)
+        self._missed: dict[str, int] = {}
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> WatchedRunLauncher:
+        """As Dagster asks for it."""
+        return cls(inst_data=inst_data)
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """Run monitoring asks `check_run_worker_health` of every run that is STARTED."""
+        return True
+
+    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        """RUNNING while the code server that started the run says that it has it."""
+        there = _has(run)
+        if there:
+            self._missed.pop(run.run_id, None)
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        missed = self._missed[run.run_id] = self._missed.get(run.run_id, 0) + 1
+        if missed < LOOKS:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "代码服务暂未应答，稍后再查。")
+        self._missed.pop(run.run_id, None)
+        said = "代码服务中已没有这个运行" if there is False else "启动它的代码服务已不在"
+        return CheckRunHealthResult(
+            WorkerStatus.FAILED,
+            f"运行进程已中断（{said}）。已写入业务库的不受影响；重新运行当日即可续做，不会重复报送。",
+        )
+
+
+def _has(run: dg.DagsterRun) -> bool | None:
+    """Whether the code server still has the run; None if it does not answer."""
+    info = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
+    if not info:
+        return None
+    try:
+        client = DagsterGrpcClient(
+            port=info.get("port"),
+            socket=info.get("socket"),
+            host=info.get("host"),
+            use_ssl=bool(info.get("use_ssl", False)),
+        )
+        found = deserialize_value(client.get_current_runs(), GetCurrentRunsResult)
+    except Exception:  # whatever grpc raises: it did not answer, and that is what is asked here
+        return None
+    return run.run_id in found.current_runs
+
+
+def end_with_parent() -> None:
+    """End this run's process when the code server that started it has gone: nobody could stop it any more.
+
+    By the pipe between the two and not by PR_SET_PDEATHSIG: that fires when the parent's *thread* ends, which a server's may.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None or any(thread.name == WATCH for thread in threading.enumerate()):
+        return  # not a run of a code server, or watched already
+
+    def wait() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=wait, name=WATCH, daemon=True).start()
