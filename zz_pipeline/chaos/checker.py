@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from zz_pipeline.chaos.sim_evidence import Effect, Evidence, Move, Request, RowFact, Unit, Version
@@ -181,6 +182,12 @@ def rejected_by_proof(c: Case) -> Found:
     for move in c.e.moves:
         if move.new not in ("REJECTED", "CANCELLED") or not move.process:
             continue
+        refused = any(
+            at <= move.at and platform == move.platform and belongs(key, move.record_key)
+            for at, platform, key in c.e.refusals
+        )
+        if move.new == "REJECTED" and not refused:
+            yield f"{move.platform} {move.record_key} v{move.version} is REJECTED here, the platform has refused nothing"
         version = c.versions.get((move.platform, move.kind, move.record_key, move.version))
         before = [e for e in c.effects.get((move.platform, move.kind, move.record_key), []) if e.at <= move.at]
         if version and before and before[-1].by == "wire" and before[-1].marker == version.marker != "":
@@ -204,20 +211,20 @@ def no_double(c: Case) -> Found:
 def asked_before_resend(c: Case) -> Found:
     """I1, I12: what may be there is sent again only after two absences, the last later than any late effect."""
     for unit, pushes in c.units.items():
-        for earlier, later in zip(pushes, pushes[1:], strict=False):
+        for earlier, later in pairwise(pushes):
             if not _may_resend(c, unit, earlier.request, later.request):
                 yield f"{' '.join(map(str, unit))} sent at {earlier.request.at} and again at {later.request.at} unasked"
 
 
 def _may_resend(c: Case, unit: Unit, earlier: Request, later: Request) -> bool:
-    platform, kind, key, _ = unit
+    platform, _, key, _ = unit
     if c.since_restore(earlier.at) != c.since_restore(later.at):
         return True
     if earlier.told == "no" and earlier.taken:
         return True
     if c.noted(("decision",), platform, earlier.at, later.at, key) and not _retried(c, platform, key, earlier, later):
         return True
-    moments = [t for t in _absences(c, unit, earlier, later)]
+    moments = _absences(c, unit, earlier, later)
     asked = [t for n, t in enumerate(moments) if n == 0 or t - moments[n - 1] > ASKED_TOGETHER]
     return len(asked) >= 2 and asked[-1] >= earlier.at + c.e.late_effect
 
@@ -383,7 +390,7 @@ def liveness(c: Case) -> Found:
 def foreign_kept(c: Case) -> Found:
     """I8: what a clerk typed in and we were shown is not overwritten before a person has decided."""
     for (platform, kind, key), effects in c.effects.items():
-        for before, after in zip(effects, effects[1:], strict=False):
+        for before, after in pairwise(effects):
             typed = before.by == "hand" and before.remote_key == after.remote_key
             if typed and after.by == "wire" and after.marker != before.marker and after.request is not None:
                 pushed = c.e.requests[after.request]
@@ -424,13 +431,27 @@ def deadline(c: Case) -> Found:
 def patience(c: Case) -> Found:
     """I12: Retry-After is obeyed, an open breaker keeps quiet and is probed by a question."""
     for unit, pushes in c.units.items():
-        for earlier, later in zip(pushes, pushes[1:], strict=False):
+        for earlier, later in pairwise(pushes):
             wait = earlier.request.retry_after
             if wait and earlier.request.taken and later.request.at < earlier.request.ended_at + wait - 0.001:
                 released = c.noted(("decision", "release"), unit[0], earlier.request.at, later.request.at)
                 if not released and c.since_restore(earlier.request.at) == c.since_restore(later.request.at):
                     yield f"{' '.join(map(str, unit))} sent again before Retry-After was over"
     yield from _breaker(c)
+    yield from _refused_credential(c)
+
+
+def _refused_credential(c: Case) -> Found:
+    for n, r in enumerate(c.e.requests):
+        if not (r.credential_refused and r.taken and r.worker):
+            continue
+        for later in c.e.requests[n + 1 :]:
+            if (later.platform, later.lane) != (r.platform, r.lane) or not later.worker or later.process == r.process:
+                continue
+            if c.noted(("release", "ledger_restore"), r.platform, r.at, later.at):
+                break
+            yield f"{r.platform}/{r.lane} was called at {later.at} after its credential was refused at {r.at}"
+            break
 
 
 def _breaker(c: Case) -> Found:
@@ -440,7 +461,7 @@ def _breaker(c: Case) -> Found:
             lanes[r.platform, r.lane].append(r)
     for (platform, dept), requests in lanes.items():
         failures = 0
-        for before, after in zip(requests, requests[1:], strict=False):
+        for before, after in pairwise(requests):
             broken = not before.told_well and before.taken
             failures = failures + 1 if broken else failures if before.told == "dead" else 0
             if c.noted(("release", "ledger_restore"), platform, before.at, after.at):

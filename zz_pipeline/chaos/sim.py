@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -37,6 +37,7 @@ from zz_pipeline.delivery.worker import Watch, Worker
 from zz_pipeline.errors import DeliveryError, FenceLost
 from zz_pipeline.platforms import registry
 
+Mutant = Callable[[], AbstractContextManager[Any]]
 CALM_NIGHTS = 9  # after the faults: so many nights must be enough for everything to come to rest
 LOCKS = Path("sim")
 TABLES = ("outbox", "attempt", "audit_event", "batch", "conflict", "holding", "difference")
@@ -96,6 +97,7 @@ class Run:
         self.backups: dict[str, Any] = {}
         self.restores: list[Special] = []
         self.depth = self.stalls = 0
+        self.takers: list[tuple[str, str, int]] = []
         self._nonces = 0
         for special in self.plan.specials:
             self._prepare(special)
@@ -205,9 +207,7 @@ class Run:
         self.world.evidence.grants.append((self.world.now, me.platform, me.dept, epoch, me.number))
 
     def _overtaken(self, me: Process) -> bool:
-        return any(
-            (p, d) == (me.platform, me.dept) and number > me.number for _, p, d, _, number in self.world.evidence.grants
-        )
+        return any(taker[:2] == (me.platform, me.dept) and taker[2] > me.number for taker in self.takers)
 
     def _reconcile(self, platform: str, *, everything: bool = False) -> None:
         day = datetime.fromtimestamp(self.world.now, settings().zone)
@@ -247,6 +247,8 @@ class Run:
             me.heard.clear()
         if not me.number:
             return
+        if name == "grant:after_commit":
+            self.takers.append((me.platform, me.dept, me.number))
         world.tell("at", name, me.number)
         if world.quiet:
             return
@@ -395,6 +397,11 @@ class Run:
         """Reconcile everything with every platform; whether that has put anything in motion again."""
         for platform in self.plan.platforms:
             self._reconcile(platform, everything=True)
+            state, error = self.ledger.raw.execute(
+                "SELECT state, error FROM reconciliation ORDER BY id DESC"
+            ).fetchone()
+            if state == "FAILED":
+                self.world.evidence.defects.append(f"a calm reconciliation failed: {error}")
         self.world.sleep(3600.0)
         sim_people.morning(self.world, tired=False)
         return not self._at_rest()
@@ -410,6 +417,7 @@ class Run:
         for name, platform in self.world.platforms.items():
             evidence.stores[name] = platform.held()
             evidence.effects += platform.effects
+            evidence.refusals += platform.refusals
             for request, start, end in platform.taken_in:
                 evidence.pending.setdefault(request, []).append((start, end))
         evidence.effects.sort(key=lambda effect: effect.at)
@@ -449,10 +457,10 @@ def quickly() -> Iterator[None]:
             ledger.speak(fast=False)
 
 
-def schedule(seed: int) -> Outcome:
-    """Run one schedule and check it."""
+def schedule(seed: int, error: Mutant | None = None) -> Outcome:
+    """Run one schedule and check it; `error`: a deliberate one that is switched on meanwhile."""
     run = Run(seed, shared_ledger())
-    with wired(run):
+    with wired(run), error() if error else nullcontext():
         run.whole()
     world = run.world
     states = Counter(str(row["state"]) for row in world.evidence.tables["outbox"])
@@ -489,16 +497,26 @@ class Campaign:
         if len(self.violations) < 50:
             self.violations += [v._asdict() for v in outcome.violations]
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "schedules": self.schedules, "crashes": self.crashes, "stalls": self.stalls, "faults": self.faults,
+            "requests": self.requests, "violations": self.violations, "violations_found": self.found,
+            "states": dict(sorted(self.states.items())), "trace": self.trace, "seconds": round(self.seconds, 1),
+            "cpu_seconds": round(self.cpu_seconds, 1),
+        }  # fmt: skip
 
-def campaign(first: int, schedules: int, *, stop: bool = False, fast: bool = True) -> Campaign:
+
+def campaign(
+    first: int, schedules: int, *, error: Mutant | None = None, stop: bool = False, fast: bool = True
+) -> Campaign:
     """Schedules of the seeds `first`, `first` + 1, …; stop: at the first violation."""
     shared_ledger()
     done, begun, cpu = Campaign(), time.perf_counter(), time.process_time()
     with quickly() if fast else nullcontext():
         for seed in range(first, first + schedules):
-            done.add(schedule(seed))
+            done.add(schedule(seed, error))
             if stop and done.found:
                 break
     done.seconds, done.cpu_seconds = time.perf_counter() - begun, time.process_time() - cpu
     return done
-

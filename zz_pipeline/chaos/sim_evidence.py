@@ -65,6 +65,7 @@ class Request:
     shown: dict[str, str] = field(default_factory=dict)
     taken: bool = False  # the answer's consequences were committed by the process that heard it
     worker: bool = False  # by a lane's worker, not by a reconciliation
+    credential_refused: bool = False
     told_well: bool = True  # an answer came, whatever it said; false: nothing that can be relied on
 
     @property
@@ -156,6 +157,8 @@ class Evidence:
     grants: list[tuple[float, str, str, int, int]] = field(
         default_factory=list
     )  # at, platform, department, epoch, process
+    # what a platform has refused: (at, platform, remote key)
+    refusals: list[tuple[float, str, str]] = field(default_factory=list)
     pending: dict[int, list[tuple[float, float]]] = field(
         default_factory=dict
     )  # push → when it was taken in, until judged

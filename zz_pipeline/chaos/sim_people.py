@@ -8,7 +8,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from zz_pipeline.chaos.sim_platforms import DoubleRandom, Platform, Publicity, Supervision
+from zz_pipeline.chaos.sim_contracts import DoubleRandom, Publicity, Supervision
+from zz_pipeline.chaos.sim_platforms import Platform
 from zz_pipeline.chaos.sim_records import Wanted, payload, settings
 from zz_pipeline.chaos.sim_world import World
 from zz_pipeline.delivery import people

@@ -1,13 +1,11 @@
-"""Small models of the three contracts, each with its own store and history, written from the contracts' pages.
+"""What the three simulated platforms have in common: a store, its history, batches, and that a backup brings it back.
 
-Belongs here: what a platform stores, judges and answers, and that it can be restored from a backup.
-Must not: anything of ours (adapters, hashes, field makers), faults of the network.
+Belongs here: entries, effects, restores. Must not: a contract's words (those are in `sim_contracts`), anything of ours.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -38,6 +36,7 @@ class Item:
     by: str
     receipt: str
     at: float
+    record: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -49,7 +48,7 @@ class Batch:
     status: str
     answer: dict[str, Any]
     whole: bool = True
-    dept: str = ""
+    request: int | None = None
 
 
 @dataclass
@@ -67,14 +66,25 @@ class Platform:
     effects: list[Effect] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     poison: set[str] = field(default_factory=set)
+    refusals: list[tuple[float, str, str]] = field(default_factory=list)
     taken_in: list[list[Any]] = field(default_factory=list)  # [push, from, until it was judged]
     request: int | None = None
     by: str = "wire"
 
-    def put(self, dept: str, kind: str, key: str, record_key: str, marker: str, digest: str, version: int) -> Item:
+    def put(
+        self,
+        dept: str,
+        kind: str,
+        key: str,
+        record_key: str,
+        marker: str,
+        digest: str,
+        version: int,
+        record: Mapping[str, Any],
+    ) -> Item:
         """Store content under a key and write it down."""
         receipt = f"SN{len(self.effects) + 1:08d}"
-        item = Item(dept, record_key, True, marker, digest, version, self.by, receipt, self.now())
+        item = Item(dept, record_key, True, marker, digest, version, self.by, receipt, self.now(), dict(record))
         return self._keep(kind, key, item, "PUT")
 
     def remove(self, dept: str, kind: str, key: str, record_key: str, digest: str, version: int) -> Item:
@@ -94,6 +104,10 @@ class Platform:
             )
         )  # fmt: skip
         return item
+
+    def refuse(self, *keys: str) -> None:
+        """Write down that these were not stored, by their own fault."""
+        self.refusals += [(self.now(), self.name, key) for key in keys]
 
     def held(self) -> list[Held]:
         """The store as plain values."""
@@ -142,6 +156,11 @@ def asked(query: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
 
 
+def single(keys: list[str] | None, item: Item) -> dict[str, Any]:
+    """What an answer to a question for single keys holds besides."""
+    return {} if keys is None else {"record": item.record}
+
+
 def stamp(at: float) -> str:
     """A moment as text; only its order matters here."""
     return f"{at:020.3f}"
@@ -150,248 +169,3 @@ def stamp(at: float) -> str:
 def owner_of(record: Mapping[str, Any], names: tuple[str, ...]) -> str:
     """The department code inside a record."""
     return next((str(record[n]) for n in names if n in record), "")
-
-
-class DoubleRandom(Platform):
-    """①: a verdict for each record, versions, idempotent batch numbers."""
-
-    paths = {"/api/v1/inspection-results": "inspection", "/api/v1/credit-ratings": "rating"}
-    kinds = {"inspection-results": "inspection", "credit-ratings": "rating"}
-
-    def push(self, dept: str, path: str, body: bytes, most: int | None = None) -> Said:
-        """Judge a batch; `most`: the platform breaks down after so many records (5000)."""
-        batch = json.loads(body)
-        number, records, kind = batch["batchNo"], batch["records"], self.paths[path]
-        if any(r.get("entName") in self.poison for r in records):
-            return 500, {"code": "500"}
-        known = self.batches.get((dept, number))
-        if known is not None and (known.body != body or known.path != path):
-            return 200, {"code": "4009", "message": "批次号已被不同内容使用", "requestId": "1", "data": None}
-        if known is not None and known.whole:
-            return self._done(known.answer)
-        part = records if most is None else records[:most]
-        results = [self.judge(dept, kind, record) for record in part]
-        answer = {"batchNo": number, "results": results}
-        whole = len(part) == len(records)
-        self.batches[dept, number] = Batch(path, body, "DONE", answer, whole)
-        return self._done(answer) if whole else (200, {"code": "5000", "message": "系统繁忙", "data": None})
-
-    def _done(self, answer: dict[str, Any]) -> Said:
-        return 200, {"code": "0000", "message": "成功", "requestId": "1", "data": copy.deepcopy(answer)}
-
-    def judge(self, dept: str, kind: str, record: dict[str, Any]) -> dict[str, Any]:
-        key, version = record["recordKey"], record["version"]
-        said: dict[str, Any] = {"recordKey": key, "version": version, "verdict": "REJECTED", "receiptNo": ""}
-        digest = hashlib.new("sm3", canonical(record)).hexdigest()
-        there = self.store.get((kind, key))
-        code = self._breach(dept, record, there, digest)
-        if code:
-            return said | {"errors": [{"code": code, "field": "x", "message": "样例"}]}
-        if there is not None and there.version == version:
-            return said | {"verdict": "DUPLICATE", "receiptNo": there.receipt, "errors": []}
-        if record["operation"] == "WITHDRAW":
-            item = self.remove(dept, kind, key, key, digest, version)
-        else:
-            item = self.put(dept, kind, key, key, record["entName"], digest, version)
-        return said | {"verdict": "ACCEPTED", "receiptNo": item.receipt, "errors": []}
-
-    def _breach(self, dept: str, record: dict[str, Any], there: Item | None, digest: str) -> str:
-        if owner_of(record, ("insAuthCode", "sharedByCode")) != self.uscc[dept]:
-            return "E07"
-        if there is not None and there.owner != dept:
-            return "E07"
-        if there is not None and there.version > record["version"]:
-            return "E16"
-        if there is not None and there.version == record["version"] and there.digest != digest:
-            return "E17"
-        return "E06" if record.get("entName") in self.refused else ""
-
-    def ask(self, dept: str, path: str, query: str) -> Said:
-        """/quota, a batch, or records."""
-        if path == "/quota":
-            return 200, {"code": "0000", "message": "", "data": self.quota()}
-        if path.startswith("/api/v1/batches/"):
-            known = self.batches.get((dept, path.rsplit("/", 1)[1]))
-            return self._done(known.answer) if known else (200, {"code": "4040", "message": "批次不存在", "data": None})
-        wanted = asked(query)
-        keys = wanted["recordKeys"].split(",") if "recordKeys" in wanted else None
-        items = [
-            {
-                "recordKey": key, "version": i.version, "state": "STORED" if i.present else "WITHDRAWN",
-                "receiptNo": i.receipt, "contentHash": i.digest, "updatedAt": stamp(i.at),
-            }
-            for key, i in self.mine(dept, self.kinds[wanted["kind"]], keys)
-        ]  # fmt: skip
-        return 200, {"code": "0000", "message": "", "data": {"items": items, "nextCursor": ""}}
-
-
-class Supervision(Platform):
-    """②: taken in at the door, judged later, receipts by batch number; insert, update, delete."""
-
-    paths = {"/exchange/jg_jgxw_check_action": "inspection", "/exchange/credit_assess": "rating"}
-    kinds = {"jg_jgxw_check_action": "inspection", "credit_assess": "rating"}
-
-    def push(self, dept: str, path: str, body: bytes, most: int | None = None) -> Said:
-        """Take a batch in."""
-        batch = json.loads(body)
-        number = batch["cd_batch"]
-        if any(self._marker(r) in self.poison for r in batch["records"]):
-            return 400, {"code": "6002", "message": "数据结构体 JSON 格式不正确"}
-        known = self.batches.get((dept, number))
-        if known is not None and (known.body != body or known.path != path):
-            return 409, {"code": "6009", "message": "批次号重复"}
-        if known is None:
-            self.batches[dept, number] = Batch(path, body, "PROCESSING", {}, dept=dept)
-            waiting = [self.request, self.now(), float("inf")]
-            self.taken_in.append(waiting)
-            self.later(self.now() + self.delay(), lambda: self._check(dept, number, waiting))
-        data = {"cd_batch": number, "received": len(batch["records"])}
-        return 202, {"code": "202", "message": "已接收", "data": data}
-
-    def _check(self, dept: str, number: str, waiting: list[Any]) -> None:
-        waiting[2] = self.now()
-        known = self.batches.get((dept, number))
-        if known is None or known.status != "PROCESSING":  # forgotten by a restore, or done before one
-            return
-        if self.fails():
-            known.status, known.answer = "FAILED", {"cd_batch": number, "status": "FAILED", "message": "整批失败"}
-            return
-        self.request = waiting[0]
-        results = [self.judge(dept, self.paths[known.path], r) for r in json.loads(known.body)["records"]]
-        self.request = None
-        passed = sum(r["result"] == "PASS" for r in results)
-        total = {"total": len(results), "passed": passed, "failed": len(results) - passed}
-        known.status, known.answer = "DONE", {"cd_batch": number, "status": "DONE", **total, "results": results}
-
-    def _marker(self, record: Mapping[str, Any]) -> str:
-        return str(record.get("supervise_object") or record.get("enterpriseName") or "")
-
-    def judge(self, dept: str, kind: str, record: dict[str, Any]) -> dict[str, Any]:
-        key, op, marker = record["cd_id"], record["cd_operation"], self._marker(record)
-        there = self.store.get((kind, key))
-        values = "|".join(record[n] for n in sorted(record) if not n.startswith("cd_"))
-        digest = hashlib.md5(values.encode(), usedforsecurity=False).hexdigest()
-        code = self._breach(dept, record, there, digest, marker)
-        if code:
-            return {"cd_id": key, "result": "FAIL", "checks": [{"type": code, "field": "x", "message": "样例"}]}
-        base = key[:-15] if kind == "inspection" else key
-        if op == "d":
-            if there is not None and there.present:
-                there = self.remove(dept, kind, key, base, there.digest, 0)
-        elif there is None or not there.present or there.digest != digest:
-            there = self.put(dept, kind, key, base, marker, digest, 0)
-        return {"cd_id": key, "result": "PASS", "receipt": there.receipt if there else ""}
-
-    def _breach(self, dept: str, record: dict[str, Any], there: Item | None, digest: str, marker: str) -> str:
-        op = record["cd_operation"]
-        named = owner_of(record, ("implement_institution_code", "sharedByCode"))
-        if (op != "d" and named != self.uscc[dept]) or (there is not None and there.owner != dept):
-            return "02"
-        if op != "d" and marker in self.refused:
-            return "06"
-        if op in ("u", "d") and there is None:
-            return "09"
-        if op == "u" and there is not None and not there.present:
-            return "09"
-        if op == "i" and there is not None and there.present and there.digest != digest:
-            return "09"
-        return ""
-
-    def ask(self, dept: str, path: str, query: str) -> Said:
-        """/quota, a receipt, or rows."""
-        if path == "/quota":
-            return 200, {"code": "200", "message": "", "data": self.quota()}
-        if path.startswith("/exchange/receipts/"):
-            number = path.rsplit("/", 1)[1]
-            known = self.batches.get((dept, number))
-            if known is None:
-                return 404, {"code": "6040", "message": "批次不存在"}
-            data = known.answer or {"cd_batch": number, "status": "PROCESSING"}
-            return 200, {"code": "200", "message": "", "data": copy.deepcopy(data)}
-        wanted = asked(query)
-        keys = wanted["cd_ids"].split(",") if "cd_ids" in wanted else None
-        rows = [
-            {
-                "cd_id": key, "cd_operation": "u" if i.present else "d", "receipt": i.receipt,
-                "content_md5": i.digest, "updated_at": stamp(i.at),
-            }
-            for key, i in self.mine(dept, self.kinds[wanted["table"]], keys)
-        ]  # fmt: skip
-        return 200, {"code": "200", "message": "", "data": {"total": len(rows), "rows": rows}}
-
-
-class Publicity(Platform):
-    """③: counts only; a known key with other content is replaced; a stopped key never comes back."""
-
-    paths = {"/publicity/inspections": "inspection", "/publicity/credit-ratings": "rating", "/publicity/stop": "stop"}
-
-    def push(self, dept: str, path: str, body: bytes, most: int | None = None) -> Said:
-        """Store what can be stored; `most`: the platform breaks down after so many records (500)."""
-        batch = json.loads(body)
-        records = batch["items"] if path.endswith("/stop") else batch["records"]
-        if batch.get("departmentCode") != self.uscc[dept]:
-            return 200, self._said(4002, len(records), 0, 0)
-        if any(r.get("EntName") in self.poison for r in records):
-            return 200, self._said(6002, len(records), 0, 0)
-        kind = self.paths[path]
-        if kind != "stop" and all(self._same(kind, r) for r in records):
-            return 200, self._said(20001, len(records), 0, 0)
-        part = records if most is None else records[:most]
-        stored = sum(self._stop(dept, r) if kind == "stop" else self.show(dept, kind, r) for r in part)
-        if len(part) < len(records):
-            return 200, self._said(500, len(records), 0, 0)
-        return 200, self._said(200, len(records), stored, len(records) - stored)
-
-    def _said(self, code: int, total: int, stored: int, failed: int) -> dict[str, Any]:
-        return {
-            "code": code, "errorMsg": "", "totalSize": total, "successSize": stored, "failSize": failed, "tips": "",
-        }  # fmt: skip
-
-    def _digest(self, record: Mapping[str, Any]) -> str:
-        return hashlib.sha256(canonical({k: v for k, v in record.items() if k != "publicFrom"})).hexdigest()
-
-    def _same(self, kind: str, record: Mapping[str, Any]) -> bool:
-        there = self.store.get((kind, record["pubId"]))
-        return there is not None and there.present and there.digest == self._digest(record)
-
-    def show(self, dept: str, kind: str, record: Mapping[str, Any]) -> bool:
-        key = record["pubId"]
-        there = self.store.get((kind, key))
-        if record["EntName"] in self.refused:
-            return False
-        if there is not None and (there.owner != dept or not there.present):
-            return False
-        if there is None or there.digest != self._digest(record):
-            self.put(dept, kind, key, key.split("-R")[0], record["EntName"], self._digest(record), 0)
-        return True
-
-    def _stop(self, dept: str, record: Mapping[str, Any]) -> bool:
-        key = record["pubId"]
-        for kind in ("inspection", "rating"):
-            there = self.store.get((kind, key))
-            if there is not None and there.owner == dept:
-                if there.present:
-                    self.remove(dept, kind, key, there.record_key, there.digest, 0)
-                return True
-        return False
-
-    def ask(self, dept: str, path: str, query: str) -> Said:
-        """/quota or records."""
-        if path == "/quota":
-            return 200, {"code": 200, "errorMsg": "", "data": self.quota()}
-        wanted = asked(query)
-        keys = wanted["pubIds"].split(",") if "pubIds" in wanted else None
-        items = [
-            {
-                "pubId": key, "kind": kind, "state": "PUBLIC" if i.present else "STOPPED", "contentSha256": i.digest,
-                "updatedAt": stamp(i.at), "publicUntil": "",
-            }
-            for kind in ("inspection", "rating")
-            for key, i in self.mine(dept, kind, keys)
-        ]  # fmt: skip
-        return 200, {"code": 200, "errorMsg": "", "data": {"items": items, "nextCursor": ""}}
-
-
-MODELS: dict[str, type[DoubleRandom] | type[Supervision] | type[Publicity]] = {
-    "double_random": DoubleRandom, "internet_supervision": Supervision, "publicity": Publicity,
-}  # fmt: skip

@@ -74,7 +74,14 @@ def settings(depts: int = 2) -> Settings:
         for p in PLATFORMS
         for d in departments
     }
-    county = County(code="610124", name="周至县", office="样例", credit_lead="AAAA", release_ratings=("PUBLIC",), max_tries_per_night=4)
+    county = County(
+        code="610124",
+        name="周至县",
+        office="样例",
+        credit_lead="AAAA",
+        release_ratings=("PUBLIC",),
+        max_tries_per_night=4,
+    )
     return Settings(
         config_dir=CHECKOUT / "config", home=Path("sim"), county=county, departments=departments, platforms=specs,
         credit=specs["double_random"], credentials=credentials,

@@ -243,7 +243,11 @@ class Select:
         source = self.source or ", ".join(_FROM[name] for name in sorted(froms))
         text = f"SELECT {'DISTINCT ' if self.unique else ''}{', '.join(c.sql for c in self.columns)} FROM {source}"
         args += self.source_args
-        for word, parts, glue in (("WHERE", self.wheres, " AND "), ("GROUP BY", self.groups, ", "), ("ORDER BY", self.orders, ", ")):
+        for word, parts, glue in (
+            ("WHERE", self.wheres, " AND "),
+            ("GROUP BY", self.groups, ", "),
+            ("ORDER BY", self.orders, ", "),
+        ):
             if parts:
                 text += f" {word} {glue.join(p.sql for p in parts)}"
                 for part in parts:

@@ -54,6 +54,7 @@ PUSH_FAULTS: dict[str, Fault] = {
     "replayed": Fault("now", "4014"),
     "short": Fault("now", "short"),
     "foreign": Fault("now", "foreign"),
+    "foreign_success": Fault("none", "another"),
     "counts": Fault("now", "counts"),
     "contradiction": Fault("now", "contradiction"),
     "half": Fault("half", ""),
@@ -210,10 +211,13 @@ class Wire:
             http, code, wait = _REFUSALS[answer][0], _REFUSALS[answer][1], _REFUSALS[answer][2] or 0.0
             request.told = "no" if answer in _NO else "unknown"
             request.retry_after = wait or None
+            request.credential_refused = answer == "4011"
             return self._reply(Transport.ANSWERED, http, {"code": code, "message": "样例"}, wait or None)
         if answer in _ODD:
             request.told_well = False
             return self._reply(Transport.ANSWERED, *_ODD[answer])
+        if answer == "another":
+            return self._reply(Transport.ANSWERED, *_success_of_another(request))
         if said is None:
             request.told_well = False
             return self._reply(Transport.UNKNOWN, None, None)
@@ -270,7 +274,25 @@ def _asked(path: str, query: str) -> tuple[str, tuple[str, ...]]:
     return (last, ()) if head.endswith(("/batches", "/receipts")) else ("", ())
 
 
+def _success_of_another(request: Request) -> tuple[int, dict[str, Any]]:
+    """Another batch's success in answer to ours."""
+    number, n = "D20200101-ZZZZ-000001", len(request.keys)
+    if request.platform == "internet_supervision":
+        return 202, {"code": "202", "message": "", "data": {"cd_batch": "2020010100001", "received": n}}
+    if request.platform == "publicity":
+        return 200, {"code": 200, "errorMsg": "", "totalSize": n + 1, "successSize": n + 1, "failSize": 0, "tips": ""}
+    rows = {row.record_key: row.version for row in (request.intent.rows if request.intent else ())}
+    results = [
+        {"recordKey": k, "version": rows.get(k, 1), "verdict": "ACCEPTED", "receiptNo": "SN1", "errors": []}
+        for k in request.keys
+    ]
+    return 200, {"code": "0000", "message": "", "data": {"batchNo": number, "results": results}}
+
+
 # ---------------------------------------------------------------- answers that contradict the batch
+
+
+_NONSENSE = {"code": "7777", "message": "样例"}
 
 
 def _short(data: dict[str, Any]) -> dict[str, Any]:
@@ -281,12 +303,12 @@ def _short(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _counts(data: dict[str, Any]) -> dict[str, Any]:
-    if "successSize" in data:
+    if data.get("code") == 200 and "successSize" in data:
         return {**data, "successSize": data["successSize"] + 1}
     inner = data.get("data")
     if isinstance(inner, dict) and "received" in inner:
         return {**data, "data": {**inner, "received": inner["received"] + 1}}
-    return {**data, "data": None}
+    return dict(_NONSENSE)
 
 
 def _foreign(data: dict[str, Any]) -> dict[str, Any]:
@@ -294,7 +316,9 @@ def _foreign(data: dict[str, Any]) -> dict[str, Any]:
     if isinstance(inner, dict):
         names = {name: "D20200101-ZZZZ-000001" for name in ("batchNo", "cd_batch") if name in inner}
         return {**data, "data": {**inner, **names} if names else None}
-    return {**data, "totalSize": int(data.get("totalSize") or 0) + 7}
+    if data.get("code") == 200:
+        return {**data, "totalSize": int(data.get("totalSize") or 0) + 7}
+    return dict(_NONSENSE)
 
 
 def _contradiction(data: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from typing import Any
 
 from zz_pipeline.chaos.sim_evidence import Evidence, Move, Note
 from zz_pipeline.chaos.sim_ledger import Moved, SimLedger
-from zz_pipeline.chaos.sim_platforms import MODELS, Platform
+from zz_pipeline.chaos.sim_contracts import MODELS
+from zz_pipeline.chaos.sim_platforms import Platform
 from zz_pipeline.chaos.sim_records import DEPTS, ENTRY, LATE_EFFECT, SEND_DEADLINE
 
 START = 1_795_368_600.0  # 2026-11-23 01:30 in Beijing

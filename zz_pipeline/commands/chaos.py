@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from zz_pipeline.commands import chaos_kill
+from zz_pipeline.commands import chaos_kill, chaos_sim
 
 
 def register(app: typer.Typer) -> None:
@@ -19,4 +19,5 @@ def register(app: typer.Typer) -> None:
         """故障演练：只用样例县和模拟平台，不碰正式数据。"""
 
     chaos_kill.register(group)
+    chaos_sim.register(group)
     app.add_typer(group, name="chaos")
