@@ -6,6 +6,7 @@ Belongs here: metering of queries, counting of requests. Must not: pushes' bytes
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from sqlalchemy import Connection, insert
@@ -45,7 +46,7 @@ class Meter:
         """One signed query; waits for its token."""
         self.token()
         reply = self.line(method, path, query=query, body=body)
-        self._queries.append((method, path, reply))
+        self._queries.append((method, path, replace(reply, json=None)))  # a long list's pages are not kept
         return reply
 
     def new_session(self) -> None:

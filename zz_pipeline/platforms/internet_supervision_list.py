@@ -5,7 +5,7 @@ Belongs here: `GET /exchange/records` of contracts/internet_supervision.md. Must
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,12 +20,14 @@ _READINGS = 5  # how often a list that moves while it is read is begun again
 
 
 def listing(call: Call, kind: str, since: datetime | None, until: datetime | None) -> Iterator[Remote]:
-    """Rows of a kind by last change, each once. Pages shift when a row changes: then the list is read again."""
+    """Rows of a kind by last change, page by page. Pages shift when a row changes: then the list is read again.
+
+    So a row may come twice; the later statement counts. Kept meanwhile: the keys' hashes, not the rows.
+    """
     pairs = [("table", _TABLES[kind]), *wire.bounds(("updated_from", "updated_to"), since, until)]
     for _ in range(_READINGS):
-        found = _read(call, kind, pairs)
-        if found is not None:
-            yield from found.values()
+        whole = yield from _read(call, kind, pairs)
+        if whole:
             return
     raise QueryFailed(Answer(Effect.UNKNOWN, message="平台清单在读取期间不断变化，未能读全，稍后再读"))
 
@@ -53,18 +55,21 @@ def lookup(call: Call, kind: str, cd_ids: Sequence[str]) -> dict[str, Remote]:
     return found
 
 
-def _read(call: Call, kind: str, pairs: Sequence[tuple[str, str]]) -> dict[str, Remote] | None:
-    """The whole list by key, or None if it changed while it was read."""
-    found: dict[str, Remote] = {}
+def _read(call: Call, kind: str, pairs: Sequence[tuple[str, str]]) -> Generator[Remote, None, bool]:
+    """The list as it comes; returns whether it stood still while it was read."""
+    seen: set[int] = set()
     page = 1
     while True:
         data = _get(call, "/exchange/records", [*pairs, ("page", str(page)), ("size", str(_PAGE))])
         with wire.usable():
             total = wire.number(data, "total")
         rows = wire.items_of(data, "rows")
-        found |= {remote.remote_key: remote for remote in (_remote(item, kind) for item in rows)}
+        for item in rows:
+            remote = _remote(item, kind)
+            seen.add(hash(remote.remote_key))
+            yield remote
         if len(rows) < _PAGE or page * _PAGE >= total:
-            return found if len(found) == total else None
+            return len(seen) == total
         page += 1
 
 
