@@ -156,5 +156,25 @@ def table_text() -> str:
     return "\n".join(lines)
 
 
+def diagram_text() -> str:
+    """The table as a Mermaid state diagram: one arrow for each pair of states, labelled with its events."""
+    arrows: dict[tuple[State, State], list[Event]] = {}
+    for event, moves in TABLE.items():
+        for state, move in moves.items():
+            arrows.setdefault((state, move.to), []).append(event)
+    lines = ["stateDiagram-v2"]
+    lines += [f"    {a} --> {b} : {' / '.join(events)}" for (a, b), events in sorted(arrows.items())]
+    return "\n".join(lines)
+
+
+def page_text() -> str:
+    """The page `docs/states.md`: written from `TABLE`, never by hand."""
+    return (
+        "# 报送状态\n\n本页由 `zz_pipeline/delivery/states.py` 的 `TABLE` 生成，勿手工改；测试会比对。\n\n"
+        f"```mermaid\n{diagram_text()}\n```\n\n每行一个事件，每列一个状态；`—` 表示不可能，遇到即报错，什么也不写。\n\n"
+        f"{table_text()}\n"
+    )
+
+
 def _cell(move: Move | None) -> str:
     return "—" if move is None else " + ".join((move.to, *move.do))
