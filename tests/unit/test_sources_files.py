@@ -19,6 +19,7 @@ from zz_pipeline.errors import SourceDown, SourceRefused
 from zz_pipeline.sources import Window, read_source
 from zz_pipeline.sources.archive import keep_bytes
 from zz_pipeline.sources.csvfile import read_csv
+from zz_pipeline.sources.files import whole_content
 from zz_pipeline.sources.returned import LEADING
 from zz_pipeline.standard.canonical import sm3_hex
 
@@ -130,24 +131,26 @@ def test_a_file_whose_name_holds_no_day_is_read_with_a_warning(tmp_path):
 
 
 def test_a_file_that_grows_while_it_is_read_is_left_for_later_and_not_read_half(tmp_path):
-    config, stop = settings(tmp_path), threading.Event()
-    path = hand_in(tmp_path, "检查20261120.csv", lines(*[row(str(n)) for n in range(100_000)]))
+    config, stop, begun = settings(tmp_path), threading.Event(), threading.Event()
+    path = hand_in(tmp_path, "检查20261120.csv", lines(*[row(str(n)) for n in range(50_000)]))
+    line = lines(row("x")).splitlines(keepends=True)[1]
 
     def write_on():
-        with path.open("ab") as file:
-            while not stop.wait(0.0005):
-                file.write(lines(row("x")))
-                file.flush()
+        with path.open("ab", buffering=0) as file:
+            while not stop.is_set():
+                file.write(line)
+                begun.set()
 
     writer = threading.Thread(target=write_on)
     writer.start()
+    begun.wait()
     try:
-        (file,) = read_source(GB, config, WINDOW).files
+        with pytest.raises(SourceRefused, match="还没有写完"):
+            for _ in range(50):  # a writer that was held up by the machine is caught at the next look
+                whole_content(path)
     finally:
         stop.set()
         writer.join()
-    assert (file.state, file.archived) == ("REFUSED", "")
-    assert "还没有写完" in file.problem
     assert read_source(GB, config, WINDOW).files[0].state == "READ"
 
 
