@@ -130,6 +130,12 @@ def test_a_file_whose_name_holds_no_day_is_read_with_a_warning(tmp_path):
     assert "读不出日期" in raw.warnings[0]
 
 
+def look_often(path):
+    """A writer that the machine holds up at the first look is caught at a later one."""
+    for _ in range(50):
+        whole_content(path)
+
+
 def test_a_file_that_grows_while_it_is_read_is_left_for_later_and_not_read_half(tmp_path):
     config, stop, begun = settings(tmp_path), threading.Event(), threading.Event()
     path = hand_in(tmp_path, "检查20261120.csv", lines(*[row(str(n)) for n in range(50_000)]))
@@ -146,8 +152,7 @@ def test_a_file_that_grows_while_it_is_read_is_left_for_later_and_not_read_half(
     begun.wait()
     try:
         with pytest.raises(SourceRefused, match="还没有写完"):
-            for _ in range(50):  # a writer that was held up by the machine is caught at the next look
-                whole_content(path)
+            look_often(path)
     finally:
         stop.set()
         writer.join()
