@@ -1,4 +1,7 @@
-"""kill -9 at thirty moments of a night: afterwards the platforms cannot tell it from a night without a kill."""
+"""kill -9 at any moment of a night: afterwards the platforms cannot tell it from a night without a kill.
+
+The moments are no named points (those are in test_kill_points.py): a few in `make test`, thirty in `make test-long`.
+"""
 
 import hashlib
 import json
@@ -22,7 +25,7 @@ from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.schema import batch, outbox
 
 SEED = 20261120
-CHAINS, KILLS, KILLS_ON_POSTGRES = 5, 6, 3
+FEW, CHAINS, KILLS, KILLS_ON_POSTGRES = 3, 5, 6, 3
 SCALE = 0.3
 # One department for each kind of source, the credit lead among them; the others report nothing. A night of all costs
 # twice as much, and thirty nights are killed here.
@@ -32,6 +35,7 @@ BEIJING = timezone(timedelta(hours=8))
 UNDER_WAY = 1.0
 
 pytestmark = [pytest.mark.xdist_group("kills")]
+MANY = pytest.mark.long
 
 
 class Chain:
@@ -58,9 +62,9 @@ def order(town):
     return {"env": town.env, "day": town.county.days[-1].isoformat()}
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory):
-    """All chains, after the rig has killed and finished their nights. The last one has PostgreSQL where there is one."""
+@pytest.fixture(scope="module", params=[pytest.param(False, id="few"), pytest.param(True, id="many", marks=MANY)])
+def rig(request, tmp_path_factory):
+    """All chains, after the rig has killed and finished their nights. With many, the last one has PostgreSQL, if any."""
     with ExitStack() as stack:
 
         def stage(n, **env):
@@ -70,9 +74,9 @@ def rig(tmp_path_factory):
             silence(town)
             return town
 
-        counts = [KILLS] * CHAINS
-        towns = [stage(n) for n in range(CHAINS)]
-        if programs := installed():
+        counts = [KILLS] * CHAINS if request.param else [FEW]
+        towns = [stage(n) for n in range(len(counts))]
+        if request.param and (programs := installed()):
             url = stack.enter_context(server(programs)).database()
             towns.append(stage(CHAINS, ZZ_LEDGER_URL=url))
             counts.append(KILLS_ON_POSTGRES)
@@ -121,14 +125,14 @@ def test_every_kill_struck_a_living_night_and_the_last_run_of_each_chain_finishe
         assert [run["struck"] for run in chain.kills] == [signal.SIGKILL] * len(chain.moments)
         assert chain.runs[-1]["code"] == 0
         assert all(run["code"] in (0, -1) for run in chain.runs)
-    assert sum(len(chain.kills) for chain in rig[:CHAINS]) == CHAINS * KILLS
+    assert sum(len(chain.kills) for chain in rig[:CHAINS]) == (CHAINS * KILLS if len(rig) > 1 else FEW)
 
 
-def test_the_kills_struck_while_reading_while_checking_and_while_sending(rig):
+def test_the_kills_struck_before_and_while_records_travelled(rig):
     parts = Counter(part(run) for chain in rig for run in chain.kills)
-    assert parts["reading"] >= 1
-    assert parts["checking"] >= 3
-    assert parts["sending"] >= 10
+    assert parts["sending"] >= (10 if len(rig) > 1 else 1)
+    assert parts["checking"] >= (3 if len(rig) > 1 else 0)
+    assert parts["reading"] + parts["checking"] >= 1
 
 
 def part(run):
@@ -142,14 +146,14 @@ def all_of(place):
     return done == total
 
 
-def test_the_platforms_hold_what_they_would_hold_without_a_kill(rig):
+def test_fault_01_the_platforms_hold_what_they_would_hold_without_a_kill(rig):
     for chain in rig:
         wanted = expected(chain.town)
         assert all(len(held) > 20 for held in wanted.values())
         assert harness.compare(chain.town.mocks, wanted) == []
 
 
-def test_no_platform_stored_a_record_twice(rig):
+def test_fault_01_02_no_platform_stored_a_record_twice(rig):
     for chain in rig:
         for platform in harness.PLATFORMS:
             history = chain.town.mocks.ledger(platform, history=True)
@@ -158,7 +162,7 @@ def test_no_platform_stored_a_record_twice(rig):
             assert {key: n for key, n in stored.items() if n > 1} == {}
 
 
-def test_a_record_went_out_twice_only_if_a_kill_left_the_first_time_unknown(rig):
+def test_fault_01_a_record_went_out_twice_only_if_a_kill_left_the_first_time_unknown(rig):
     for chain in rig:
         for platform in harness.PLATFORMS:
             lanes = {}
@@ -194,7 +198,7 @@ def test_nothing_went_out_whose_intent_the_ledger_does_not_hold(rig):
         assert sent <= frozen
 
 
-def test_every_row_has_ended_and_none_waits_for_a_person_because_of_a_kill(rig):
+def test_fault_02_every_row_has_ended_and_none_waits_for_a_person_because_of_a_kill(rig):
     for chain in rig:
         with chain.town.opened() as night, night.ledger.read() as conn:
             states = Counter(conn.scalars(select(outbox.c.state)))
@@ -214,8 +218,8 @@ def test_the_audit_chain_is_whole_after_all_kills(rig):
 
 @pytest.mark.postgres
 def test_postgresql_as_ledger_went_through_its_kills_like_sqlite(rig):
-    if len(rig) == CHAINS:
-        pytest.skip(MISSING)
+    if len(rig) <= CHAINS:
+        pytest.skip(MISSING if len(rig) == CHAINS else "among the few kills there is no PostgreSQL")
     last = rig[-1]
     assert last.town.settings.ledger_url.startswith("postgresql")
     assert len(last.kills) == KILLS_ON_POSTGRES
