@@ -375,7 +375,7 @@ MUTANTS: dict[str, Mutant] = {
     "audit_chain_forged": _instead(audit, "event_hash", _forged),
     "questions_not_kept": _all(_nothing(meter, "keep_queries"), _nothing(settle, "keep_queries")),
     "receipts_kept_twice": _instead(
-        holdings, "keep_receipt", lambda original: lambda *args: (original(*args), _again(*args))
+        holdings, "keep_receipt", lambda original: lambda *args: [original(*args), _again(*args)]
     ),
     # reconciliation
     "altered_not_seen": _nothing(compare, "same", True),
@@ -383,7 +383,7 @@ MUTANTS: dict[str, Mutant] = {
 }
 
 
-def _again(conn: Any, platform: str, verdict: Verdict, now: float) -> None:
+def _again(conn: Any, platform: str, verdict: Verdict, now: float) -> int:
     """A receipt once more, although it is there."""
     receipt = holdings.receipt
     kind, record_key, version = verdict.key
@@ -391,3 +391,4 @@ def _again(conn: Any, platform: str, verdict: Verdict, now: float) -> None:
     names = {"platform": platform, "kind": kind, "record_key": record_key, "version": version}
     for _ in range(2):
         conn.execute(holdings.insert(receipt).values(**names, **said, remote_key=record_key))
+    return 2

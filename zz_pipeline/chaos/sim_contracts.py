@@ -10,7 +10,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from zz_pipeline.chaos.sim_platforms import Batch, Item, Platform, Said, asked, canonical, owner_of, single, stamp
 
@@ -18,8 +18,8 @@ from zz_pipeline.chaos.sim_platforms import Batch, Item, Platform, Said, asked, 
 class DoubleRandom(Platform):
     """①: a verdict for each record, versions, idempotent batch numbers."""
 
-    paths = {"/api/v1/inspection-results": "inspection", "/api/v1/credit-ratings": "rating"}
-    kinds = {"inspection-results": "inspection", "credit-ratings": "rating"}
+    paths: ClassVar[dict[str, str]] = {"/api/v1/inspection-results": "inspection", "/api/v1/credit-ratings": "rating"}
+    kinds: ClassVar[dict[str, str]] = {"inspection-results": "inspection", "credit-ratings": "rating"}
 
     def push(self, dept: str, path: str, body: bytes, most: int | None = None) -> Said:
         """Judge a batch; `most`: the platform breaks down after so many records (5000)."""
@@ -92,8 +92,11 @@ class DoubleRandom(Platform):
 class Supervision(Platform):
     """②: taken in at the door, judged later, receipts by batch number; insert, update, delete."""
 
-    paths = {"/exchange/jg_jgxw_check_action": "inspection", "/exchange/credit_assess": "rating"}
-    kinds = {"jg_jgxw_check_action": "inspection", "credit_assess": "rating"}
+    paths: ClassVar[dict[str, str]] = {
+        "/exchange/jg_jgxw_check_action": "inspection",
+        "/exchange/credit_assess": "rating",
+    }
+    kinds: ClassVar[dict[str, str]] = {"jg_jgxw_check_action": "inspection", "credit_assess": "rating"}
 
     def push(self, dept: str, path: str, body: bytes, most: int | None = None) -> Said:
         """Take a batch in."""
@@ -201,7 +204,11 @@ class Supervision(Platform):
 class Publicity(Platform):
     """③: counts only; a known key with other content is replaced; a stopped key never comes back."""
 
-    paths = {"/publicity/inspections": "inspection", "/publicity/credit-ratings": "rating", "/publicity/stop": "stop"}
+    paths: ClassVar[dict[str, str]] = {
+        "/publicity/inspections": "inspection",
+        "/publicity/credit-ratings": "rating",
+        "/publicity/stop": "stop",
+    }
 
     def push(self, dept: str, path: str, body: bytes, most: int | None = None) -> Said:
         """Store what can be stored; `most`: the platform breaks down after so many records (500)."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import StaticPool, create_engine, event
 
-from zz_pipeline.chaos.sim_sql import Fast
+from zz_pipeline.chaos.sim_sql_run import Fast
 from zz_pipeline.delivery import points
 from zz_pipeline.ledger import schema
 from zz_pipeline.ledger.db import Ledger

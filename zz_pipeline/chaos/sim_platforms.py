@@ -9,7 +9,7 @@ import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
 from zz_pipeline.chaos.sim_evidence import Effect, Held
@@ -54,6 +54,8 @@ class Batch:
 @dataclass
 class Platform:
     """What the three have in common: store, batches, history, a backup, and records it will not have."""
+
+    paths: ClassVar[dict[str, str]] = {}
 
     name: str
     now: Callable[[], float]
@@ -115,6 +117,14 @@ class Platform:
             Held(kind, key, i.record_key, i.present, i.marker, i.owner, i.by, i.digest)
             for (kind, key), i in self.store.items()
         ]
+
+    def push(self, dept: str, path: str, body: bytes, most: int | None = None) -> Said:
+        """What the platform does with a batch; `most`: it breaks down after so many records."""
+        raise TypeError(self.name)
+
+    def ask(self, dept: str, path: str, query: str) -> Said:
+        """What the platform answers to a question."""
+        raise TypeError(self.name)
 
     def backup(self) -> Any:
         """Everything that a restore brings back."""

@@ -15,14 +15,24 @@ from zz_pipeline.chaos.sim_wire import ASK_FAULTS, GOOD, PUSH_FAULTS, Fault
 
 # (weight, value): what schedules are made of.
 SETS = ((26, (0,)), (24, (1,)), (24, (2,)), (6, (0, 1)), (6, (0, 2)), (14, (0, 1, 2)))
-FAULT_RATES = ((15, 0.0), (35, 0.12), (35, 0.3), (15, 0.6))
+FAULT_RATES = ((15, 0.0), (35, 0.12), (33, 0.3), (13, 0.6), (4, 0.97))
 KILL_RATES = ((40, 0.0), (40, 0.01), (20, 0.04))
 STALL_RATES = ((50, 0.0), (35, 0.015), (15, 0.05))
 RECORDS = ((48, 1), (33, 2), (14, 3), (5, 5))
 VERSIONS = ((45, 1), (35, 2), (20, 3))
 CHANGES = ((60, "PUBLISH"), (20, "HIDE"), (20, "WITHDRAW"))
 NIGHTS = ((62, 1), (28, 2), (10, 3))
-SPECIALS = ("hand", "platform_restore", "ledger_restore", "outage", "stop", "refused", "poison", "batch_fails")
+SPECIALS = (
+    "hand",
+    "platform_restore",
+    "ledger_restore",
+    "outage",
+    "outage",
+    "stop",
+    "refused",
+    "poison",
+    "batch_fails",
+)
 MOST_CRASHES = 3
 # Faults that come again and again within a schedule, so that rare pairs of them meet.
 FAVOURITES = ((70, 0), (30, 2))

@@ -1,29 +1,17 @@
-"""The few forms of SQL that the protocol uses, put together as text: some twenty times cheaper than SQLAlchemy's.
+"""The few forms of SQL that the protocol uses, put together as text: some ten times cheaper than SQLAlchemy's.
 
-Belongs here: stand-ins for `select`, `update`, `case`, tables and columns, and a connection that runs them on SQLite.
-Must not: be used in production. A test runs the same seeds with SQLAlchemy and with this and compares their traces; a
-form that is missing here fails loudly.
+Belongs here: stand-ins for `select`, `update`, `case`, tables and columns. Must not: be used in production, run anything.
 """
 
 from __future__ import annotations
 
-import sqlite3
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
 from functools import cache
-from operator import itemgetter
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
-
-import sqlalchemy
-from sqlalchemy.exc import IntegrityError
 
 from zz_pipeline.ledger import schema
 
 Args = tuple[Any, ...]
-_PLAIN = {str, int, float, bytes, bool, type(None)}
 
 
 class Bind:
@@ -45,6 +33,8 @@ class X:
         self.sql, self.args, self.froms, self.name = sql, args, froms, name
 
     def _with(self, op: str, other: Any) -> X:
+        if type(other) is not X and type(other) is not Select and other is not None:
+            return X(f"({self.sql} {op} ?)", (*self.args, other), self.froms)
         right = _x(other)
         return X(f"({self.sql} {op} {right.sql})", self.args + right.args, self.froms + right.froms)
 
@@ -139,7 +129,8 @@ class Columns:
         self._names = tuple(names)
 
     def __getitem__(self, name: str) -> X:
-        return getattr(self, name)  # type: ignore[no-any-return]  # a column
+        found: X = getattr(self, name)
+        return found
 
     def __iter__(self) -> Iterator[X]:
         return (getattr(self, name) for name in self._names)
@@ -179,7 +170,8 @@ class Select:
         found: list[X] = []
         for column in columns:
             found += list(column.c) if isinstance(column, Table) else [_x(column)]
-        self.columns, self.wheres = found, ()  # type: tuple[X, ...]
+        self.columns = found
+        self.wheres: tuple[X, ...] = ()
         self.orders: tuple[X, ...] = ()
         self.groups: tuple[X, ...] = ()
         self.most: int | None = None
@@ -241,7 +233,7 @@ class Select:
         if not froms and not self.source:
             froms = {name for condition in self.wheres for name in condition.froms}
         source = self.source or ", ".join(_FROM[name] for name in sorted(froms))
-        text = f"SELECT {'DISTINCT ' if self.unique else ''}{', '.join(c.sql for c in self.columns)} FROM {source}"
+        text = f"SELECT {'DISTINCT ' if self.unique else ''}{', '.join(c.sql for c in self.columns)} FROM {source}"  # noqa: S608 - names of the schema and question marks
         args += self.source_args
         for word, parts, glue in (
             ("WHERE", self.wheres, " AND "),
@@ -295,17 +287,17 @@ class Write:
         """Text and values; `row`: of an INSERT."""
         args: Args = ()
         if self.kind == "INSERT":
-            values = self.target.defaults | (self.data if row is None else row)
+            values = {**self.target.defaults, **(self.data if row is None else row)}
             parts = [_x(v) for v in values.values()]
             names = ", ".join(f'"{name}"' for name in values)
-            text = f"INSERT INTO {self.target.name} ({names}) VALUES ({', '.join(p.sql for p in parts)})"
+            text = f"INSERT INTO {self.target.name} ({names}) VALUES ({', '.join(p.sql for p in parts)})"  # noqa: S608 - names of the schema and question marks
         elif self.kind == "UPDATE":
             parts = [_x(v) for v in self.data.values()]
-            text = f"UPDATE {self.target.name} SET " + ", ".join(
+            text = f"UPDATE {self.target.name} SET " + ", ".join(  # noqa: S608 - names of the schema and question marks
                 f'"{name}" = {part.sql}' for name, part in zip(self.data, parts, strict=True)
             )
         else:
-            parts, text = [], f"DELETE FROM {self.target.name}"
+            parts, text = [], f"DELETE FROM {self.target.name}"  # noqa: S608 - names of the schema and question marks
         for part in (*parts, *self.wheres):
             args += part.args
         if self.wheres:
@@ -390,148 +382,3 @@ class _Functions:
 
 
 func = _Functions()
-
-
-@cache
-def _row(names: tuple[str, ...]) -> type:
-    """A tuple with named fields."""
-    fields: dict[str, Any] = {name: property(itemgetter(n)) for n, name in enumerate(names) if name}
-    mapping = property(lambda row: dict(zip(names, row, strict=True)))
-    return type("Row", (tuple,), {"__slots__": (), "_mapping": mapping, **fields})
-
-
-class Result:
-    """What came back, all of it."""
-
-    def __init__(self, rows: list[Any], rowcount: int, lastrowid: int | None) -> None:
-        self.rows, self.rowcount, self.inserted_primary_key = rows, rowcount, (lastrowid,)
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.rows)
-
-    def all(self) -> list[Any]:
-        """All rows."""
-        return self.rows
-
-    def first(self) -> Any:
-        """The first row or None."""
-        return self.rows[0] if self.rows else None
-
-    one_or_none = first
-
-    def one(self) -> Any:
-        """The only row."""
-        if len(self.rows) != 1:
-            raise sqlalchemy.exc.NoResultFound(f"{len(self.rows)} rows")
-        return self.rows[0]
-
-    def scalar(self) -> Any:
-        """The first value or None."""
-        return self.rows[0][0] if self.rows else None
-
-    def scalar_one(self) -> Any:
-        """The only row's value."""
-        return self.one()[0]
-
-    def scalars(self) -> Result:
-        """The first value of each row."""
-        return Result([row[0] for row in self.rows], self.rowcount, None)
-
-    def mappings(self) -> Result:
-        """Rows as mappings."""
-        return Result([row._mapping for row in self.rows], self.rowcount, None)
-
-
-class Fast:
-    """A connection that runs these forms; what else the protocol asks of one."""
-
-    dialect = SimpleNamespace(name="sqlite")
-
-    def __init__(self, raw: sqlite3.Connection) -> None:
-        self.raw = raw
-
-    def execute(self, query: Any, parameters: Any = None, **_: Any) -> Result:
-        """Run a query or a write, once or for each of many parameters."""
-        rows = parameters
-        if isinstance(query, Write) and query.kind == "INSERT":
-            rows = query.data if isinstance(query.data, list) else parameters
-            if isinstance(rows, list):
-                for row in rows:
-                    self._run(*query.compiled(query.data | row if isinstance(query.data, dict) else row), query)
-                return Result([], len(rows), None)
-        text, args = query.compiled()
-        if isinstance(rows, list):
-            for row in rows:
-                self._run(text, tuple(row[a.name] if type(a) is Bind else a for a in args), query)
-            return Result([], len(rows), None)
-        return self._run(text, args, query)
-
-    def _run(self, text: str, args: Args, query: Any) -> Result:
-        values = [a if type(a) in _PLAIN else str(a) for a in args]
-        try:
-            cursor = self.raw.execute(text, values)
-        except sqlite3.IntegrityError as error:
-            raise IntegrityError(text, None, error) from error
-        if cursor.description is None:
-            return Result([], cursor.rowcount, cursor.lastrowid)
-        columns = query.back if isinstance(query, Write) else query.columns
-        made = _row(tuple(c.name for c in columns))
-        rows = [made(row) for row in cursor.fetchall()]
-        return Result(rows, len(rows), None)
-
-    @contextmanager
-    def begin_nested(self) -> Iterator[None]:
-        """A savepoint."""
-        self.raw.execute("SAVEPOINT nested")
-        try:
-            yield
-        except BaseException:
-            self.raw.execute("ROLLBACK TO nested")
-            raise
-        finally:
-            self.raw.execute("RELEASE nested")
-
-    def scalar(self, query: Any) -> Any:
-        """The first value."""
-        return self.execute(query).scalar()
-
-    def scalars(self, query: Any) -> Result:
-        """First values."""
-        return self.execute(query).scalars()
-
-    def execution_options(self, **_: Any) -> Fast:
-        """Nothing to choose."""
-        return self
-
-
-_NAMES = {
-    name: globals()[name]
-    for name in ("select", "insert", "update", "delete", "and_", "or_", "exists", "case", "bindparam", "func")
-}
-
-
-def _stand_ins() -> dict[int, Any]:
-    found = {id(getattr(sqlalchemy, name)): value for name, value in _NAMES.items()}
-    return found | {id(real): table(name) for name, real in schema.metadata.tables.items()}
-
-
-def _columns(value: Any) -> Any:
-    """A module's constant tuple of columns in the same form; None if it is none."""
-    if not (isinstance(value, tuple) and value and all(isinstance(v, sqlalchemy.Column) for v in value)):
-        return None
-    return tuple(table(v.table.name).c[v.name] for v in value)
-
-
-@contextmanager
-def fast_sql() -> Iterator[None]:
-    """Every module of the core speaks these forms for the duration; the ledger's connection must be a `Fast` one."""
-    known = _stand_ins()
-    with ExitStack() as stack:
-        for name, module in sorted(sys.modules.items()):
-            if not name.startswith("zz_pipeline.") or ".chaos" in name or module is schema or ".migrations" in name:
-                continue
-            for attribute, value in list(vars(module).items()):
-                other = known.get(id(value)) or _columns(value)
-                if other is not None:
-                    stack.enter_context(patch.object(module, attribute, other))
-        yield

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from zz_pipeline.chaos.sim_evidence import Intent, Request, RowFact
 from zz_pipeline.chaos.sim_platforms import Platform, Said, canonical
 from zz_pipeline.chaos.sim_records import DEPTS, LATE_EFFECT
-from zz_pipeline.chaos.sim_world import SimKill, World
+from zz_pipeline.chaos.sim_world import SimKill, SimOver, World
 from zz_pipeline.delivery.protocol import Clock, Reply, Transport
 from zz_pipeline.standard.canonical import sm3_hex
 
 READ_SECONDS = 10.0  # a client that hears nothing gives up after so long
 LATENCY = 0.2
+MOST_REQUESTS = 900  # a schedule that needs more goes round in circles
 KEY_NAMES = ("recordKey", "cd_id", "pubId")
 CODE_NAMES = ("insAuthCode", "enteredByCode", "sharedByCode", "implement_institution_code", "departmentCode")
 
@@ -105,6 +106,9 @@ class Wire:
         world = self.world
         platform = world.platforms[line.spec.name]
         request = self._logged(platform, method, path, query, body, headers)
+        if request.n >= MOST_REQUESTS:
+            world.evidence.defects.append(f"{MOST_REQUESTS} requests and no end")
+            raise SimOver
         if latest is not None and world.now > latest:
             world.evidence.requests.pop()
             return Reply(Transport.NO_CONNECT, error="已过发送时限，请求没有发出")
@@ -183,12 +187,15 @@ class Wire:
             return None if fault.effect == "none" else platform.ask(request.dept, request.path, query)
         if fault.effect == "late":
             delay = world.rng.uniform(0.0, LATE_EFFECT - LATENCY)
-            world.later(world.now + delay, lambda: self._push(platform, request, None))
+            world.later(world.now + delay, lambda: self._arrive(platform, request))
             return None
         if fault.effect == "none":
             return None
         half = len(request.contents) // 2 if fault.effect == "half" else None
         return self._push(platform, request, half or None)
+
+    def _arrive(self, platform: Platform, request: Request) -> None:
+        self._push(platform, request, None)
 
     def _push(self, platform: Platform, request: Request, most: int | None) -> Said:
         platform.request = request.n

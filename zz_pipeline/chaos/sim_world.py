@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from zz_pipeline.chaos.sim_contracts import MODELS
 from zz_pipeline.chaos.sim_evidence import Evidence, Move, Note
 from zz_pipeline.chaos.sim_ledger import Moved, SimLedger
-from zz_pipeline.chaos.sim_contracts import MODELS
 from zz_pipeline.chaos.sim_platforms import Platform
 from zz_pipeline.chaos.sim_records import DEPTS, ENTRY, LATE_EFFECT, SEND_DEADLINE
 
@@ -24,6 +24,10 @@ NIGHT = 86_400.0
 
 class SimKill(BaseException):
     """The process is dead. No `except Exception` may survive it."""
+
+
+class SimOver(BaseException):
+    """The schedule does not end by itself."""
 
 
 @dataclass
