@@ -10,8 +10,6 @@ ZZ_SOURCE_<DEPARTMENT> (a source's address), ZZ_SECRET_<PLATFORM>_<DEPARTMENT> (
 from __future__ import annotations
 
 import os
-import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from datetime import date
@@ -19,9 +17,12 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from zz_pipeline.addresses import url_problem
 from zz_pipeline.config_words import SAID
+from zz_pipeline.credentials import Credential as Credential
+from zz_pipeline.credentials import read_credentials
 from zz_pipeline.errors import ConfigError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -217,15 +218,6 @@ class PlatformSpec(_Model):
         return max(fit, key=lambda rule: rule.since).days if fit else 0
 
 
-class Credential(_Model):
-    """One department's credential on one platform; the secret never shows in a repr."""
-
-    platform: str
-    department: str
-    app_id: str
-    secret: SecretStr
-
-
 class Settings(_Model):
     """Everything the pipeline knows before it starts. Frozen; safe to print."""
 
@@ -309,7 +301,7 @@ def load_settings(
         departments=departments,
         platforms={name: specs[name] for name in county.platforms},
         credit=specs["credit"],
-        credentials=_credentials(state / "secrets.toml", env),
+        credentials=read_credentials(state / "secrets.toml", env, county.timezone, _toml),
     )
 
 
@@ -335,36 +327,11 @@ def _departments(config: Path, env: Mapping[str, str]) -> dict[str, Department]:
 def _platform(path: Path, env: Mapping[str, str]) -> PlatformSpec:
     spec = _model(PlatformSpec, {"name": path.stem, **_toml(path)}, path)
     url = env.get(f"ZZ_URL_{path.stem.upper()}") or spec.url
-    if not re.match(r"^https?://[^/\s]+$", url):
-        raise ConfigError(f"{path} 的 url 不是 http(s)://主机[:端口] 的形式：{url}")
+    if problem := url_problem(url):
+        raise ConfigError(
+            f"{path} 的 url（或环境变量 ZZ_URL_{path.stem.upper()}）不能用：{problem}。现在写的是 {url[:200]}"
+        )
     return spec.model_copy(update={"url": url})
-
-
-def _credentials(path: Path, env: Mapping[str, str]) -> dict[str, Credential]:
-    found: dict[str, Credential] = {}
-    if path.exists():
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ConfigError(f"{path} 可被其他用户读取。请执行 chmod 600 {path}。")
-        for platform, departments in _toml(path).items():
-            for department, pair in departments.items():
-                found[f"{platform}.{department}"] = _credential(path, platform, department, pair)
-    for name, value in env.items():
-        match = re.fullmatch(r"ZZ_SECRET_([A-Z_]+)_([A-Z]{2,8})", name)
-        if match:
-            platform, department = match[1].lower(), match[2]
-            app_id, _, secret = value.partition(":")
-            pair = {"app_id": app_id, "secret": secret}
-            found[f"{platform}.{department}"] = _credential(Path(name), platform, department, pair)
-    return found
-
-
-def _credential(path: Path, platform: str, department: str, pair: Any) -> Credential:
-    where = f"{path} 的 [{platform}.{department}]"
-    if not isinstance(pair, dict) or not isinstance(pair.get("app_id"), str) or not isinstance(pair.get("secret"), str):
-        raise ConfigError(f"{where} 需要文字 app_id 与 secret。")
-    if len(pair["secret"]) < 32 or not pair["secret"].isascii():
-        raise ConfigError(f"{where} 的 secret 少于 32 个 ASCII 字符，平台不会接受。")
-    return Credential(platform=platform, department=department, app_id=pair["app_id"], secret=SecretStr(pair["secret"]))
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def broken(error: Exception, cut: Cut) -> Reply:
     """A call without a whole answer: nothing has left, or nobody knows."""
     words = _WORDS.get(type(error).__name__)
     if not cut.left:
-        words = "已过发送时限" if cut.late else words or "连接没有建立"
+        words = cut.refused or ("已过发送时限" if cut.late else words or "连接没有建立")
         return Reply(Transport.NO_CONNECT, error=f"{words}，请求没有发出")
     words = "超过整次调用的时限" if cut.fired else words or "连接中断"
     return Reply(Transport.UNKNOWN, error=f"{words}，不知道平台是否收到")

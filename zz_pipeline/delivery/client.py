@@ -214,8 +214,18 @@ class Client:
         return self._send(method, path, query, body, headers, nonce, latest)
 
     def _s1(self, alg: str, method: str, path: str, query: str, body: bytes, latest: float | None) -> Reply:
+        """With the secret in force; where it is just being changed, the platform's clock decides which one that is."""
+        now = self._clock()
+        reply = self._s1_with(self.credential.secret_at(now), alg, method, path, query, body, latest)
+        other = self.credential.other_at(now)
+        if other is None or reply.http != 401 or answers.code_of(reply) != "4012":
+            return reply
+        return self._s1_with(other, alg, method, path, query, body, latest)
+
+    def _s1_with(
+        self, secret: str, alg: str, method: str, path: str, query: str, body: bytes, latest: float | None
+    ) -> Reply:
         nonce = self._nonce()
-        secret = self.credential.secret.get_secret_value()
         headers = signing.s1_headers(
             alg, self.credential.app_id, secret, method, path, query, body, timestamp_ms=self._now_ms(), nonce=nonce
         )
@@ -239,7 +249,9 @@ class Client:
         self._session, expires = found
         life = min(max(expires - asked, 0.0), 3600.0)
         # renewed ahead of its end, so that no batch meets an ending session
-        self._session_until = asked + life - min(300.0, life / 5)
+        ends = asked + life - min(300.0, life / 5)
+        change = self.credential.next_from  # a session of the old secret may end with it
+        self._session_until = min(ends, change) if asked < change else ends
         return None
 
     # -- one call ------------------------------------------------------------------------------------------------------

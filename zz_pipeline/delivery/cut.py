@@ -17,11 +17,16 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from zz_pipeline.addresses import peer_problem
 from zz_pipeline.delivery import points
 
 
 class TooLate(OSError):
     """The connection stands, but no byte may leave any more."""
+
+
+class WrongPeer(OSError):
+    """The connection stands, but at an address to which no byte may leave."""
 
 
 class Cut:
@@ -31,6 +36,7 @@ class Cut:
         self.left = False
         self.fired = False
         self.late = False
+        self.refused = ""  # Chinese: why the address that the name led to is not called
         self._latest = latest
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
@@ -66,6 +72,13 @@ class Cut:
             self._socket = second
         return sock
 
+    def look(self, host: str, sock: socket.socket) -> None:
+        """Called as soon as the connection stands, before TLS: WrongPeer if it may not be used."""
+        self.refused = peer_problem(host, sock.getpeername()[0])
+        if self.refused:
+            sock.close()
+            raise WrongPeer("a name led where no platform is")
+
     def may_send(self) -> None:
         """Called when the connection stands, TLS included, before the first byte of the request; TooLate if it is."""
         points.reach("wire:connected")
@@ -87,6 +100,11 @@ class Holder:
     def __init__(self) -> None:
         self.cut = Cut(0.0)
 
+    def reached(self, host: str, sock: socket.socket) -> socket.socket:
+        """A new connection of the call under way, if it leads where it may."""
+        self.cut.look(host, sock)
+        return self.cut.watch(sock)
+
 
 class PlainConnection(HTTPConnection):
     """HTTP without TLS, watched."""
@@ -96,7 +114,7 @@ class PlainConnection(HTTPConnection):
         self._holder = holder
 
     def _new_conn(self) -> socket.socket:
-        return self._holder.cut.watch(super()._new_conn())
+        return self._holder.reached(self.host, super()._new_conn())
 
     def connect(self) -> None:
         """Connect, and look once more before the request leaves."""
@@ -117,7 +135,7 @@ class SecureConnection(HTTPSConnection):
         self._holder = holder
 
     def _new_conn(self) -> socket.socket:
-        return self._holder.cut.watch(super()._new_conn())
+        return self._holder.reached(self.host, super()._new_conn())
 
     def connect(self) -> None:
         """Connect, shake hands, and look once more before the request leaves."""
