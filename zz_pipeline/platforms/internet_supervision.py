@@ -184,7 +184,7 @@ class InternetSupervision:
             return _settled(tuple(listed.values()), "DONE", message)
         proven = tuple(_agreed(verdict, listed[verdict.key]) for verdict in verdicts)
         if not alarm and any(_contrary(v, listed[v.key]) for v in verdicts):
-            alarm = "平台的回执说已通过，按编号却查不到，将再查询。"
+            alarm = "平台的回执与按编号查到的结果相反，以查到的为准，查不到的将再查询。"
         return Answer(Effect.JUDGED, self._conflicts(call, sent, proven), "DONE", alarm=alarm)
 
     def _forgotten(self, call: Call, sent: Sent, taken_in: bool, held: Mapping[str, Remote]) -> Answer:
@@ -349,18 +349,21 @@ def _as_before(there: Remote | None, before: Remote | None, record: Mapping[str,
 
 
 def _agreed(receipt: Verdict, listed: Verdict) -> Verdict:
-    """A receipt's verdict beside the list's: a refusal stands, everything else is what the list shows."""
-    if receipt.finding is Finding.REFUSED:
-        return receipt
+    """A receipt's verdict beside the list's: what is there as sent is there, else a refusal stands, else the list counts."""
     if listed.finding is Finding.STORED:
         return receipt if receipt.finding is Finding.STORED else listed
+    if receipt.finding is Finding.REFUSED:
+        return receipt
     if listed.finding is Finding.DIFFERENT:
         return listed
     return Verdict(receipt.key, Finding.UNSAID, remotes=listed.remotes)
 
 
 def _contrary(receipt: Verdict, listed: Verdict) -> bool:
-    return receipt.finding is Finding.STORED and listed.finding is Finding.ABSENT
+    return (receipt.finding, listed.finding) in (
+        (Finding.STORED, Finding.ABSENT),
+        (Finding.REFUSED, Finding.STORED),
+    )
 
 
 def _not_ours(data: Mapping[str, Any], sent: Sent) -> bool:
