@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import Connection, delete, insert, select, update
 
-from zz_pipeline.delivery.repair_plan import two_people
+from zz_pipeline.delivery.people import two_people
 from zz_pipeline.errors import ConfigError, LedgerError
 from zz_pipeline.ledger import audit, intake, publicity
 from zz_pipeline.ledger.accept import STOPPED, unpublished

@@ -30,8 +30,12 @@ from tests.delivery.bench import (
 )
 from tests.delivery.tiny_platform import HEALTH, TinyPlatform, answer
 from tests.pipeline.small_county import THREE, record, small
+from zz_pipeline.delivery import people
 from zz_pipeline.delivery.deliver import deliver
-from zz_pipeline.delivery.repair_plan import ACTIONS, PLANNED, Agreement, action_of, two_people, verdict
+from zz_pipeline.delivery.people import two_people
+from zz_pipeline.delivery.protocol import RowKey
+from zz_pipeline.delivery.repair_plan import ACTIONS, PLANNED, Agreement, action_of, verdict
+from zz_pipeline.errors import LedgerError
 from zz_pipeline.ledger import schema
 from zz_pipeline.reconcile import EVERYTHING, reconcile, shown
 
@@ -160,6 +164,26 @@ def test_fault_31_an_unknown_older_than_the_platforms_memory_of_numbers_is_asked
     assert len(platform.queries) > asked
     assert [p[2] for p in platform.pushes[before:]] == [[keys[1]]], "only what was twice not there goes again"
     assert sorted(key for key, _, _ in platform.effects) == sorted(keys)
+
+
+def test_fault_41_a_dead_letter_replayed_twice_has_one_effect_and_above_a_hundred_two_people_replay(
+    platform, ledger, settings, clock
+):
+    keys = [RowKey("inspection", key, 1) for key in accept_many(ledger, settings, "SCJG", 101, states={ENTRY: "DEAD"})]
+    said = {"actor": "张某", "note": "已修好", "now": clock()}
+    for other in ("", "张 某"):
+        with pytest.raises(LedgerError, match="两"):
+            people.decide(ledger, ENTRY, keys, "retry", approved_by=other, **said)
+        assert states(ledger) == {"DEAD": 101}
+    assert people.decide(ledger, ENTRY, keys, "retry", approved_by="李某", **said) == 101
+    with pytest.raises(LedgerError):
+        people.decide(ledger, ENTRY, keys[:1], "retry", **said)
+    send(ledger, settings, clock)
+    with pytest.raises(LedgerError):
+        people.decide(ledger, ENTRY, keys, "retry", approved_by="李某", **said)
+    send(ledger, settings, clock)
+    assert states(ledger) == {"CONFIRMED": 101}
+    assert len(platform.effects) == 101
 
 
 # ---------------------------------------------------------------- one check under two numbers

@@ -151,9 +151,10 @@ def _foreign(kind: str, mine: Held | None, remote: Remote, rows: Sequence[OutRow
         waits = any(row.state is State.READY for row in rows)  # delivery will hear of it when it sends
         return Found("unexpected", remote.remote_key, kind, "没有报送记录", _remote(remote), person=not waits)
     older = [row for row in rows if row.key.version < mine.key.version]
-    behind = remote.version is not None and remote.version < mine.key.version
     known = {digest for row in older for hashes in book.hashes(row) for digest in hashes}
-    if behind or (remote.state == "PRESENT" and remote.content_hash in known):
+    taken_back = remote.state == "WITHDRAWN" and any(row.op == "WITHDRAW" for row in older)
+    # an older version whose content was never ours was typed in by somebody: that is no stale copy
+    if taken_back or (remote.state == "PRESENT" and remote.content_hash in known):
         return Found("stale", remote.remote_key, kind, _held(mine), _remote(remote), mine.key)
     return Found("altered", remote.remote_key, kind, _held(mine), _remote(remote), mine.key, (remote,), person=True)
 

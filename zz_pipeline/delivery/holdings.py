@@ -51,6 +51,17 @@ def take_over(conn: Connection, platform: str, dept: str, key: RowKey, remotes: 
             conn.execute(update(holding).where(where).values(**values))
 
 
+def set_back(conn: Connection, platform: str, kind: str, remote_key: str, theirs: str) -> None:
+    """Note that a platform holds an older content of ours again, as a stale difference tells it: "STATE hash[ 第 n 版]".
+
+    Asked about the newer version, the platform then shows what we know, not a stranger's entry.
+    """
+    state, digest, *rest = theirs.split(" ")
+    values = {"state": state, "content_hash": digest} | ({"version": int(rest[1])} if len(rest) == 3 else {})
+    here = and_(holding.c.platform == platform, holding.c.kind == kind, holding.c.remote_key == remote_key)
+    conn.execute(update(holding).where(here).values(**values))
+
+
 def keep_receipt(conn: Connection, platform: str, verdict: Verdict, now: float) -> None:
     """Keep the platform's statement once; the same statement again changes nothing."""
     digest = sm3_hex(verdict.raw.encode())

@@ -19,18 +19,45 @@ from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import conflict, difference, holding, lane, outbox, switch
 
+FOUR_EYES_FROM = 100  # more records than that: a second person must approve
 DECISIONS = {"retry": Event.RETRY, "give_up": Event.GIVE_UP, "adopt": Event.ADOPT}
 _WORDS = {Event.RETRY: "人工决定重试", Event.GIVE_UP: "人工决定不再报送", Event.ADOPT: "人工认定以平台现有内容为准"}
 
 
+def two_people(by: str, approved_by: str) -> str:
+    """Why two names are not two people; empty if they are."""
+    same = "".join(by.split()) == "".join(approved_by.split())
+    return f"经办人与批准人都是“{approved_by}”，须是两个人" if same else ""
+
+
+def four_eyes(count: int, by: str, approved_by: str) -> str:
+    """Why so many records may not be moved by these people, in Chinese; empty if they may."""
+    if count <= FOUR_EYES_FROM:
+        return ""
+    if not approved_by:
+        return f"涉及 {count} 条，超过 {FOUR_EYES_FROM} 条须两人：请加 --approved-by 批准人"
+    return two_people(by, approved_by)
+
+
 def decide(
-    ledger: Ledger, platform: str, keys: Sequence[RowKey], decision: str, *, actor: str, note: str, now: float
+    ledger: Ledger,
+    platform: str,
+    keys: Sequence[RowKey],
+    decision: str,
+    *,
+    actor: str,
+    note: str,
+    now: float,
+    approved_by: str = "",
 ) -> int:
     """Apply a person's decision (retry, give_up, adopt) to rows; all or nothing; returns how many.
 
+    Above `FOUR_EYES_FROM` rows a second person must have approved.
     A retry of a CONFLICT only asks the platform again: another's entry is never overwritten from here.
     """
     event = DECISIONS[decision]
+    if refusal := four_eyes(len(keys), actor, approved_by):
+        raise LedgerError(f"{refusal}，未作任何改动。")
     with ledger.begin("decision") as conn:
         rows = read_keys(conn, platform, keys)
         if len(rows) != len(set(keys)):
@@ -40,7 +67,12 @@ def decide(
         facts = Facts(now=now, reason=f"{_WORDS[event]}（{actor}：{note}）")
         moved = [_decided(conn, platform, row, event, facts, actor, note) for row in rows]
         save_rows(conn, platform, moved, now)
-        told = {"decision": decision, "note": note, "rows": [[*row.key, row.state] for row in moved]}
+        told = {
+            "decision": decision,
+            "note": note,
+            "approved_by": approved_by,
+            "rows": [[*row.key, row.state] for row in moved],
+        }
         audit.append(conn, actor, "DECISION", platform, True, told)
     return len(moved)
 
@@ -106,11 +138,15 @@ def requeue_lost(ledger: Ledger, reconciliation_id: int, *, actor: str, note: st
         holding.c.kind == difference.c.kind,
         holding.c.remote_key == difference.c.remote_key,
     )
+    older = (difference.c.platform, difference.c.kind, difference.c.remote_key, difference.c.theirs)
     columns = (holding.c.platform, holding.c.kind, holding.c.record_key, holding.c.version)
     query = select(*columns).join_from(difference, holding, same).where(lost).distinct()
     count = 0
     with ledger.begin("requeue") as conn:
-        for platform, *key in conn.execute(query).all():
+        rows = conn.execute(query).all()
+        for stale in conn.execute(select(*older).where(lost, difference.c.type == "stale")).all():
+            holdings.set_back(conn, *stale)
+        for platform, *key in rows:
             count += vanish(conn, platform, [RowKey(*key)], f"人工批准重新核实（{actor}：{note}）", now)
         audit.append(conn, actor, "REQUEUE_LOST", str(reconciliation_id), True, {"rows": count, "note": note})
     return count

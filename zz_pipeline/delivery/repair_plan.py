@@ -24,7 +24,6 @@ from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.renumber import renumber
 from zz_pipeline.ledger.schema import conflict, difference, holding, outbox
 
-FOUR_EYES_FROM = 100  # more records than that: a second person must approve
 LABELS = {
     "lost": "平台缺少",
     "unexpected": "平台多出",
@@ -67,17 +66,7 @@ class Agreement:
 
     def refusal(self, count: int) -> str:
         """Why this agreement is not enough for so many records, in Chinese; empty if it is."""
-        if count <= FOUR_EYES_FROM:
-            return ""
-        if not self.approved_by:
-            return f"要补报 {count} 条，超过 {FOUR_EYES_FROM} 条须两人：请加 --approved-by 批准人"
-        return two_people(self.by, self.approved_by)
-
-
-def two_people(by: str, approved_by: str) -> str:
-    """Why two names are not two people; empty if they are."""
-    same = "".join(by.split()) == "".join(approved_by.split())
-    return f"经办人与批准人都是“{approved_by}”，须是两个人" if same else ""
+        return people.four_eyes(count, self.by, self.approved_by)
 
 
 def named(agreement: Agreement) -> Agreement:
@@ -141,8 +130,12 @@ def repair(
 def ask_again(conn: Connection, lane: Lane, reconciliation_id: int, reason: str, now: float) -> int:
     """What the reconciliation found lost or stale on this lane goes back to be asked about; returns how many rows."""
     count = 0
-    for part in _lost_keys(conn, lane, reconciliation_id):
-        count += people.vanish(conn, lane.platform, part, reason, now)
+    for part in _lost(conn, lane, reconciliation_id):
+        for row in part:
+            if row.type == "stale":
+                holdings.set_back(conn, lane.platform, row.kind, row.remote_key, row.theirs)
+        keys = sorted({RowKey(row.kind, row.record_key, row.version) for row in part})
+        count += people.vanish(conn, lane.platform, keys, reason, now)
     audit.append(conn, lane.actor, "LOST", lane.name, False, {"count": count, "reconciliation": reconciliation_id})
     return count
 
@@ -218,8 +211,8 @@ def _open_conflict(conn: Connection, lane: Lane, found: Found, now: float) -> No
         conn.execute(insert(conflict).values(**names, ours=found.ours, theirs=said, opened_at=now))
 
 
-def _lost_keys(conn: Connection, lane: Lane, reconciliation_id: int) -> Iterator[list[RowKey]]:
-    """Rows behind the lost differences of a lane, in parts, each once."""
+def _lost(conn: Connection, lane: Lane, reconciliation_id: int) -> Iterator[Sequence[Any]]:
+    """The lost differences of a lane with the rows behind them, in parts."""
     same: Any = and_(
         holding.c.platform == difference.c.platform,
         holding.c.kind == difference.c.kind,
@@ -230,10 +223,11 @@ def _lost_keys(conn: Connection, lane: Lane, reconciliation_id: int) -> Iterator
     )
     after = 0
     while True:
-        columns = (difference.c.id, holding.c.kind, holding.c.record_key, holding.c.version)
-        query = select(*columns).join_from(difference, holding, same).where(where, difference.c.id > after)
+        columns = (difference.c.id, difference.c.type, difference.c.remote_key, difference.c.theirs)
+        mine = (holding.c.kind, holding.c.record_key, holding.c.version)
+        query = select(*columns, *mine).join_from(difference, holding, same).where(where, difference.c.id > after)
         found = conn.execute(query.order_by(difference.c.id).limit(CHUNK)).all()
         if not found:
             return
-        yield sorted({RowKey(*row[1:]) for row in found})
+        yield found
         after = found[-1].id
