@@ -19,6 +19,8 @@ from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.schema import outbox
 
 ENTRY_RULE = "ENTRY"
+# Not "in OPEN": a state that only newer code knows is not known to be over.
+DONE = tuple(state for state in State if state not in OPEN)
 _PASSED = (State.CONFIRMED, State.NOT_APPLICABLE)
 # The entry platform's state of the same version → what becomes of a row that waits behind it (withdrawals excepted:
 # what must not be public any longer does not wait for another platform's refusal).
@@ -44,7 +46,7 @@ def sendable(platform: str, dept: str, entry: str) -> ColumnElement[bool]:
     parts = [mine(platform, dept), outbox.c.state == State.READY]
     before = outbox.alias("before")
     earlier = and_(before.c.platform == platform, _same_record(before), before.c.version < outbox.c.version)
-    parts.append(~exists(select(before.c.version).where(earlier, before.c.state.in_(OPEN))))
+    parts.append(~exists(select(before.c.version).where(earlier, before.c.state.not_in(DONE))))
     parts.append(~_superseded(platform))
     if platform != entry:
         gate = outbox.alias("gate")

@@ -148,7 +148,9 @@ def read_keys(conn: Connection, platform: str, keys: Sequence[RowKey]) -> list[O
         names = sorted({key.record_key for key in keys if key.kind == kind})
         for start in range(0, len(names), CHUNK):
             part = outbox.c.record_key.in_(names[start : start + CHUNK])
-            found |= {r.key: r for r in read_rows(conn, outbox.c.platform == platform, outbox.c.kind == kind, part)}
+            versions = outbox.c.version.in_(sorted({key.version for key in keys if key.kind == kind}))
+            where = (outbox.c.platform == platform, outbox.c.kind == kind, part, versions, outbox.c.state.in_(State))
+            found |= {r.key: r for r in read_rows(conn, *where)}
     return [found[key] for key in keys if key in found]
 
 

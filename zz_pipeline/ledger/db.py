@@ -57,6 +57,7 @@ class Ledger:
         """Bring the schema to the newest version; LedgerError if the database is not reachable."""
         from alembic import command
         from alembic.config import Config
+        from alembic.util import CommandError
 
         if self.sqlite and (name := make_url(self.url).database):
             _make_folder(Path(name).parent)
@@ -68,10 +69,18 @@ class Ledger:
                     conn.exec_driver_sql("SELECT pg_advisory_xact_lock(610124001)")
                 config.attributes["connection"] = conn
                 command.upgrade(config, "head")
+        except CommandError:
+            raise LedgerError(
+                f"业务数据库的结构比本软件新（{self._version()}），本软件不认识，未作任何改动。请装回较新的软件版本，或恢复与本版相配的备份。"
+            ) from None
         except DatabaseError as error:
             shown = make_url(self.url).render_as_string(hide_password=True)
             said = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
             raise LedgerError(f"业务数据库 {shown} 打不开：{said}。请检查 ledger_url 和数据库服务。") from None
+
+    def _version(self) -> str:
+        with self.read() as conn:
+            return str(conn.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
 
     def close(self) -> None:
         """Give all connections back."""
