@@ -16,6 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 HEALTH = {"status": "UP", "platform": "double_random", "environment": "test"}
 REFUSALS = {
     "busy": (429, {"code": "4290", "message": "过快"}),
+    "busy429": (429, {"code": "4290", "message": "过快"}),
+    "busy503": (503, {"code": "5030", "message": "维护"}),
     "quota": (429, {"code": "4291", "message": "额度"}),
     "auth": (401, {"code": "4012", "message": "签名"}),
     "maintenance": (200, {"code": "5001", "message": "维护"}),
@@ -31,7 +33,10 @@ def sm3(record):
 
 
 class TinyPlatform:
-    """`faults` are met by the next pushes, one each; `ask_faults` by the next queries; `always` decides by records."""
+    """`faults` are met by the next pushes, one each; `ask_faults` by the next queries; `always` decides by records.
+
+    A fault is a name, or a name and what Retry-After says.
+    """
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -78,8 +83,9 @@ class TinyPlatform:
             app = http.headers["X-App-Id"]
             self.pushes.append((batch["batchNo"], app, [r["recordKey"] for r in batch["records"]], body))
             fault = self.faults.popleft() if self.faults else self.always(batch["records"])
+        fault, wait = fault if isinstance(fault, tuple) else (fault, "2" if fault == "busy" else None)
         if fault in REFUSALS:
-            return answer(http, *REFUSALS[fault], retry="2" if fault == "busy" else None)
+            return answer(http, *REFUSALS[fault], retry=wait)
         if fault == "redirect":
             return answer(http, 302, {"code": "0000"}, location=f"{self.url}/elsewhere")
         if fault == "close_before":
