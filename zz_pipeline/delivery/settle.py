@@ -303,6 +303,8 @@ def _lane(conn: Connection, lane: Lane, heard: Heard, rows: Sequence[OutRow], do
         budget.note_failure(conn, lane.platform, lane.dept, heard.now)
     else:
         budget.note_success(conn, lane.platform, lane.dept)
+    if answer.effect is X.BUSY and answer.code != QUOTA:
+        _hold(conn, lane, [row.next_at for row in rows if row.state is State.READY], heard.now)
     refused = sum(row.state is State.REJECTED for row in rows)
     release = f"处理后执行 zz release {lane.platform} {lane.dept} 恢复"
     if answer.effect is X.AUTH:
@@ -314,3 +316,11 @@ def _lane(conn: Connection, lane: Lane, heard: Heard, rows: Sequence[OutRow], do
     if done.stop:
         lane.stop(conn, done.stop)
         done.alarms.append(f"通道 {lane.name} 已停用：{done.stop}。")
+
+
+def _hold(conn: Connection, lane: Lane, moments: Sequence[float], now: float) -> None:
+    """The credential is told to wait, not the batch: what else is ready would only be refused as well."""
+    if moments:
+        ready = and_(gates.mine(lane.platform, lane.dept), outbox.c.state == State.READY)
+        later = update(outbox).where(ready, outbox.c.next_at < min(moments))
+        conn.execute(later.values(next_at=min(moments), updated_at=now))
