@@ -22,7 +22,19 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from zz_pipeline.commands import audit, bench, chaos, codes, faults, people, quarantine, reconcile, rules, trace, withdraw
+from zz_pipeline.commands import (
+    audit,
+    bench,
+    chaos,
+    codes,
+    faults,
+    people,
+    quarantine,
+    reconcile,
+    rules,
+    trace,
+    withdraw,
+)
 from zz_pipeline.errors import ConfigError, ZzError
 from zz_pipeline.reports.words import COLUMNS
 

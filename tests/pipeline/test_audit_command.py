@@ -14,7 +14,7 @@ from itertools import islice
 
 import pytest
 from sqlalchemy import insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DatabaseError, IntegrityError
 from typer.testing import CliRunner
 
 from tests.delivery.bench import ENTRY, FakeClock, settings_for, table
@@ -288,3 +288,25 @@ def test_nothing_is_sent_when_the_audit_can_not_be_written(home):
             deliver(ledger, settings, ENTRY, clock=clock, sleep=clock.sleep, threads=1)
         assert platform.pushes == []
         ledger.close()
+
+
+@pytest.mark.postgres
+def test_fault_71_postgresql_keeps_young_audit_too_and_its_tables_agree_with_the_chain(postgres, tmp_path):
+    ledger = Ledger(postgres.database())
+    ledger.migrate()
+    with TinyPlatform() as platform:
+        settings = settings_for(tmp_path, {ENTRY: platform.url}, ("SCJG",), rate=1000.0, batch_records=2)
+        night = Night(settings, ledger, "test")
+        take_in(night, [record(settings, "SCJG", n) for n in range(1, 6)])
+        clock = FakeClock()
+        platform.faults.append("close_after")
+        deliver(ledger, settings, ENTRY, clock=clock, sleep=clock.sleep, threads=1)
+        found = verified(night)
+    assert (found["whole"], found["contradictions"]) == (True, [])
+    for name in ("audit_event", "attempt"):
+        with ledger.engine.connect() as conn, pytest.raises(DatabaseError, match="kept by law"):
+            conn.execute(text(f"DELETE FROM {name}"))
+    with ledger.begin() as conn:
+        conn.execute(text("UPDATE outbox SET state = 'CONFIRMED' WHERE platform <> 'double_random'"))
+    assert not verified(night)["agrees"]
+    ledger.close()
