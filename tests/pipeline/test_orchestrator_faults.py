@@ -5,16 +5,24 @@ Belongs here: Dagster's real scheduler, queue and monitoring over our definition
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
+import yaml
+from sqlalchemy import select
 
 from schedules.nightly import missed, nightly_schedule
-from tests.pipeline import dagster_rig
+from tests.pipeline import dagster_rig, harness
 from tests.pipeline.dagster_rig import at
 from tests.pipeline.harness import ROOT
+from zz_pipeline.definitions import build
+from zz_pipeline.ledger.schema import lane
 
 FIRST = date(2026, 11, 2)
 
@@ -118,3 +126,136 @@ def replace_cron(schedule, text):
         execution_timezone=schedule.execution_timezone,
         execution_fn=schedule._execution_fn,
     )
+
+
+# ---------------------------------------------------------------- runs that end without their process
+
+
+def test_fault_53_a_slot_of_a_run_that_ended_without_giving_it_back_is_free_within_two_minutes(tmp_path, env):
+    monitoring = yaml.safe_load((ROOT / "dagster.yaml").read_text("utf-8"))["run_monitoring"]
+    assert monitoring["free_slots_after_run_end_seconds"] + monitoring["poll_interval_seconds"] <= 120
+    folder = dagster_rig.configure(tmp_path / "dagster", run_monitoring={"free_slots_after_run_end_seconds": 1})
+    pool = "platform_double_random"
+    with dagster_rig.daemons(folder, env) as found:
+        storage = found.instance.event_log_storage
+        storage.initialize_concurrency_limit_to_default(pool)
+        leaked = found.instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTED)
+        assert storage.claim_concurrency_slot(pool, leaked.run_id, "step").is_claimed
+        assert not storage.claim_concurrency_slot(pool, "next night", "step").is_claimed
+        found.instance.report_run_failed(leaked, "killed")
+        until = time.monotonic() + 60
+        while not storage.check_concurrency_claim(pool, "next night", "step").is_claimed:
+            assert time.monotonic() < until
+            found.monitor()
+            time.sleep(0.5)
+            storage.claim_concurrency_slot(pool, "next night", "step")
+
+
+@dg.job
+def nothing():
+    pass
+
+
+@pytest.mark.long  # a night in a process of its own, and one more
+@pytest.mark.parametrize("kill", ["worker", "server"])
+def test_fault_03_04_a_killed_run_ends_as_failed_without_an_orphan_and_the_next_one_delivers_the_rest(tmp_path, kill):
+    """A night under the real queue, launcher and code server, killed while its records travel."""
+    place = dagster_rig.configure(tmp_path / "dagster")
+    with harness.town(tmp_path / "town", seed=7, days=1, scale=0.1) as town:
+        day = town.county.days[-1]
+        town.county.apply(day)
+        with dagster_rig.daemons(place, town.env) as found:
+            found.tick(at(day.isoformat(), "12:00"))
+            found.tick(morning_after(day.isoformat()))
+            run = started(found)
+            worker = travelling(town, found, run)
+            os.kill(worker if kill == "worker" else parent(worker), signal.SIGKILL)
+            struck = time.monotonic()
+            until_failed(found, run, struck)
+            assert gone(worker, struck), "no orphan goes on"
+        assert town.night(day).report
+        assert harness.compare(town.mocks, town.manifest()["expected"][day.isoformat()]) == []
+        once(town)
+
+
+def started(found):
+    """The queue's run on its way in a process of the code server."""
+    run = found.instance.get_runs(dg.RunsFilter(job_name="nightly"))[0]
+    until = time.monotonic() + 120
+    while found.instance.get_run_by_id(run.run_id).status is not dg.DagsterRunStatus.STARTED:
+        assert time.monotonic() < until
+        found.dequeue()
+        time.sleep(1.0)
+    return run
+
+
+def travelling(town, found, run):
+    """The run's process, once records are on their way to the entry platform."""
+    until = time.monotonic() + 300
+    while not any(line["method"] == "POST" and line["keys"] for line in town.mocks.wire("double_random")):
+        assert time.monotonic() < until
+        assert not found.instance.get_run_by_id(run.run_id).is_finished
+        time.sleep(0.02)
+    with town.opened() as night, night.ledger.read() as conn:
+        return int(
+            conn.execute(select(lane.c.holder).where(lane.c.holder != "").limit(1)).scalar_one().rpartition(":")[2]
+        )
+
+
+def parent(pid):
+    status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(status[1])
+
+
+def gone(pid, struck):
+    """The process has ended by itself (a zombie is no process any more)."""
+    while time.monotonic() - struck < 90:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except FileNotFoundError:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def until_failed(found, run, struck):
+    while found.instance.get_run_by_id(run.run_id).status is not dg.DagsterRunStatus.FAILURE:
+        assert time.monotonic() - struck < 90, "FAILURE within 90 s"
+        found.monitor()
+        time.sleep(5.0)
+
+
+def once(town):
+    """No platform stored a version twice."""
+    for platform in harness.PLATFORMS:
+        history = town.mocks.ledger(platform, history=True)
+        assert len({(e["key"], e["hash"], e["state"]) for e in history}) == len(history)
+
+
+# ---------------------------------------------------------------- Dagster's storage is lost
+
+
+@pytest.mark.long  # three nights of Dagster
+def test_fault_56_without_dagsters_storage_nothing_is_lost_or_sent_twice(tmp_path):
+    place = dagster_rig.configure(tmp_path / "dagster")
+    with harness.town(tmp_path / "town", seed=7, days=2, scale=0.1) as town:
+        first, second = town.county.days
+        definitions = build(town.settings)
+        for day, lost in ((first, False), (first, True), (second, True)):
+            if day != first or not lost:
+                town.county.apply(day)
+            if lost:
+                dagster_rig.wipe(place)
+            before = pushed(town)
+            with dagster_rig.environment(town.env), dg.DagsterInstance.from_config(str(place)) as instance:
+                job = definitions.resolve_job_def("nightly")
+                assert job.execute_in_process(instance=instance, partition_key=day.isoformat()).success
+            if day == first and lost:
+                assert pushed(town) == before, "the same day again sends nothing"
+            assert harness.compare(town.mocks, town.manifest()["expected"][day.isoformat()]) == []
+
+
+def pushed(town):
+    entries = [e for p in harness.PLATFORMS for e in town.mocks.wire(p) if e["method"] == "POST"]
+    return sum(len(e["keys"]) for e in entries)
