@@ -11,8 +11,9 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,6 +71,18 @@ class DeliveryResult:
         return sum((Counter(lane.left) for lane in self.lanes.values()), Counter())
 
 
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """A database error becomes a LedgerError: the driver's words may hold contents of records."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise LedgerError(
+            f"业务数据库出错（{type(error).__name__}），已停止报送；请检查磁盘空间和数据库服务后重新运行。"
+        ) from None
+
+
+@_in_words()
 def deliver(
     ledger: Ledger,
     settings: Settings,
@@ -190,12 +203,9 @@ class _Run:
         except ZzError:
             self.halt.set()  # the ledger is not to be trusted: no lane goes on
             raise
-        except SQLAlchemyError as error:
+        except SQLAlchemyError:
             self.halt.set()
-            # the driver's words may hold contents of records
-            raise LedgerError(
-                f"业务数据库出错（{type(error).__name__}），已停止报送；请检查磁盘空间和数据库服务后重新运行。"
-            ) from None
+            raise
         except Exception as error:
             log.error("lane %s/%s: %s at %s", self.spec.name, dept, type(error).__name__, _where(error))
             text = f"通道 {self.spec.name}/{dept} 因程序缺陷（{type(error).__name__}）中断，其他通道不受影响；已发出的批次下次先查询。请联系维护人员。"

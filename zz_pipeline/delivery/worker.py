@@ -20,6 +20,7 @@ from zz_pipeline.delivery.protocol import Answer, Clock, Effect, Sent, State
 from zz_pipeline.delivery.rows import read_batch, read_rows
 from zz_pipeline.delivery.settle import QUOTA, Heard, Outcome, settle, unsend
 from zz_pipeline.errors import DeliveryError, LedgerError
+from zz_pipeline.ledger.again import again
 from zz_pipeline.ledger.schema import lane as lane_table
 from zz_pipeline.ledger.schema import outbox
 
@@ -141,7 +142,7 @@ class Worker:
 
     def _send(self) -> bool:
         """Claim the next batch and send it; False if there is none."""
-        done = claim(self.lane, self.desk, self.watch.clock())
+        done = again(lambda: claim(self.lane, self.desk, self.watch.clock()))
         self.result.moves.update(str(row.state) for row in done.settled)
         self.result.alarms += [f"{r.key.record_key}：{r.reason}" for r in done.settled if r.state is State.DEAD]
         if done.wait:
@@ -190,7 +191,7 @@ class Worker:
         return answer
 
     def _settle(self, heard: Heard) -> None:
-        outcome: Outcome = settle(self.lane, self.desk, heard)
+        outcome: Outcome = again(lambda: settle(self.lane, self.desk, heard))
         self.result.moves.update(outcome.states)
         self.result.alarms += outcome.alarms
         self.result.stopped = outcome.stop
