@@ -29,10 +29,13 @@ SCALARS = {"String": "x", "ID": "x", "Int": 1, "Float": 1.0, "Boolean": True, "R
 RUN = "11111111-2222-3333-4444-555555555555"
 # It notes that a hint was shown, for a hint that dagster.yaml switches off (nux), and changes nothing else.
 HARMLESS = {"setNuxSeen"}
+WHY = "... on TerminateRunFailure { message }"
 # What lies inside a result and tells of each run.
 INSIDE = {
     "launchMultipleRuns": "... on LaunchMultipleRunsResult { launchMultipleRunsResult { __typename } }",
-    "terminateRuns": "... on TerminateRunsResult { terminateRunResults { __typename } }",
+    "terminateRuns": f"... on TerminateRunsResult {{ terminateRunResults {{ __typename {WHY} }} }}",
+    "terminateRun": WHY,
+    "terminatePipelineExecution": WHY,
 }
 
 
@@ -153,7 +156,8 @@ def call(viewer, values, field):
 
 def refused(said):
     """By permission; or with an error before that question, since there was nothing of that id to change."""
-    return "UnauthorizedError" in said or ("PythonError" in said and '"errors"' not in said)
+    forbidden = "UnauthorizedError" in said or "You do not have permission" in said
+    return forbidden or ("PythonError" in said and '"errors"' not in said)
 
 
 def test_fault_65_every_mutation_of_the_read_only_ui_is_refused(ui):
