@@ -4,6 +4,7 @@ import datetime as dt
 import ipaddress
 import json
 import ssl
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -51,23 +52,24 @@ def made(subject, key, issuer, issuer_key, *, ca=False, names=(LOOPBACK,), start
 def authority(tmp_path_factory):
     """An authority of the county and one nobody trusts: name → (key, file of its certificate)."""
     folder, found = tmp_path_factory.mktemp("authorities"), {}
-    for name in ("county", "stranger"):
+    for name in ("county", "stranger", "middle"):
         key = ec.generate_private_key(ec.SECP256R1())
-        cert = made(name, key, name, key, ca=True)
+        by = "county" if name == "middle" else name  # the middle one is the county's own, not a root
+        cert = made(name, key, by, found[by][0] if by in found else key, ca=True)
         path = folder / f"{name}.pem"
         path.write_bytes(cert.public_bytes(serialization.Encoding.PEM))
         found[name] = (key, str(path))
     return found
 
 
-def server_tls(tmp_path, authority, issuer="county", **changes):
+def server_tls(tmp_path, authority, issuer="county", chain="", **changes):
     """A server's TLS with a certificate of its own by that issuer."""
     key = ec.generate_private_key(ec.SECP256R1())
     cert = made("platform", key, issuer, authority[issuer][0] if issuer in authority else key, **changes)
     plain = serialization.NoEncryption()
     secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
     path = tmp_path / "server.pem"
-    path.write_bytes(secret + cert.public_bytes(serialization.Encoding.PEM))
+    path.write_bytes(secret + cert.public_bytes(serialization.Encoding.PEM) + chain.encode())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     return context
@@ -84,11 +86,18 @@ def test_a_platform_with_the_countys_certificate_is_served(tmp_path, authority):
     assert (reply.transport, reply.json) == (Transport.ANSWERED, {"code": "0000"})
 
 
+def test_a_platform_that_shows_its_whole_chain_is_served(tmp_path, authority):
+    chain = Path(authority["middle"][1]).read_text("ascii")
+    with Loopback([says(200, {"code": "0000"})], server_tls(tmp_path, authority, "middle", chain)) as server:
+        assert push(server, authority["county"][1]).transport is Transport.ANSWERED
+
+
 @pytest.mark.parametrize(
     ("issuer", "changes"),
     [
         pytest.param("stranger", {}, id="unknown authority"),
         pytest.param("platform", {}, id="self-signed"),
+        pytest.param("middle", {}, id="a link of the chain is missing"),
         pytest.param("county", {"end": NOW - dt.timedelta(hours=1)}, id="expired"),
         pytest.param("county", {"start": NOW + dt.timedelta(hours=1)}, id="not yet valid"),
         pytest.param("county", {"names": (x509.DNSName("elsewhere.invalid"),)}, id="another name"),
@@ -107,6 +116,15 @@ def test_fault_33_an_authority_of_ours_alone_is_not_trusted_by_default(tmp_path,
     with Loopback([says(200, {"code": "0000"})], server_tls(tmp_path, authority)) as server:
         reply = push(server, "")
     assert reply.transport is Transport.NO_CONNECT
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
+def test_fault_33_60_an_authority_of_the_surroundings_is_not_trusted(tmp_path, authority, monkeypatch, name):
+    monkeypatch.setenv(name, authority["stranger"][1])
+    with Loopback([says(200, {"code": "0000"})], server_tls(tmp_path, authority, "stranger")) as server:
+        replies = [push(server, authority["county"][1]), push(server, "")]
+    assert {reply.transport for reply in replies} == {Transport.NO_CONNECT}
     assert server.asked == []
 
 

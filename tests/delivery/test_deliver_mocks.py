@@ -10,6 +10,7 @@ import json
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from itertools import permutations
 
 import orjson
 import pytest
@@ -219,18 +220,50 @@ def test_corrections_and_withdrawal_arrive_in_order_through_faults(mocks, ledger
     assert {h.state for h in table(ledger, schema.holding) if h.record_key == key} == {"WITHDRAWN"}
 
 
-def test_fault_66_a_revoked_credential_is_called_once_and_the_other_departments_go_on(mocks, ledger, settings):
-    records(ledger, settings, ONE)
-    other = records(ledger, settings, ONE, "YJJ")
-    mocks.control("POST", "/suspend", {"platform": ONE, "department": "SCJG", "on": True})
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_fault_66_a_revoked_credential_is_called_once_and_the_other_departments_go_on(
+    mocks, ledger, settings, platform
+):
+    records(ledger, settings, platform)
+    other = records(ledger, settings, platform, "YJJ")
+    mocks.control("POST", "/suspend", {"platform": platform, "department": "SCJG", "on": True})
+    before = len(mocks.wire(platform))
     try:
-        result = send(ledger, settings, ONE)
+        result = send(ledger, settings, platform)
     finally:
-        mocks.control("POST", "/suspend", {"platform": ONE, "department": "SCJG", "on": False})
-    assert states(ledger, ONE) == {"READY": 4, "CONFIRMED": 4}
-    assert result.lanes["SCJG"].requests == 1
+        mocks.control("POST", "/suspend", {"platform": platform, "department": "SCJG", "on": False})
+    assert states(ledger, platform) == {"READY": 4, "CONFIRMED": 4}
+    calls = [one for one in mocks.wire(platform)[before:] if one["department"] == "SCJG"]
+    assert [(one["http"], one["code"]) for one in calls] == [(403, "4030")]
     assert "凭证" in result.lanes["SCJG"].stopped
-    assert held(mocks, ledger, ONE, other) == sorted(other)
+    assert held(mocks, ledger, platform, other) == sorted(other)
+
+
+@pytest.mark.parametrize(("platform", "other"), list(permutations(PLATFORMS, 2)))
+def test_fault_69_of_two_swapped_platforms_neither_is_sent_anything(mocks, ledger, settings, platform, other):
+    records(ledger, settings, platform)
+    swapped = settings.platforms[platform].model_copy(update={"url": mocks.urls[other]})
+    settings = settings.model_copy(update={"platforms": settings.platforms | {platform: swapped}})
+    before = {name: mocks.wire(name) for name in PLATFORMS}
+    result = send(ledger, settings, platform)
+    assert other in result.stopped
+    assert states(ledger, platform) == {"READY": 4}
+    new = [one for name in PLATFORMS for one in mocks.wire(name)[len(before[name]) :]]
+    assert {(one["method"], one["path"]) for one in new} == {("GET", "/health")}
+
+
+@pytest.mark.parametrize("mode", ["both", "flip"])
+def test_fault_27_a_receipt_that_contradicts_itself_or_the_list_is_told_and_what_is_there_stays_confirmed(
+    mocks, ledger, settings, mode
+):
+    keys = records(ledger, settings, TWO)
+    order(mocks, TWO, "receipt_contradictory", method="GET", path="/exchange/receipts/*", times=50, args={"mode": mode})
+    result = send(ledger, settings, TWO)
+    assert any("回执" in alarm for alarm in result.alarms)
+    mocks.control("DELETE", "/faults", {})
+    send(ledger, settings, TWO)
+    assert states(ledger, TWO) == {"CONFIRMED": 4}
+    assert held(mocks, ledger, TWO, keys) == sorted(keys)
 
 
 def test_fault_58_no_nonce_is_used_twice_and_every_push_was_intended_before(mocks, ledger, settings):

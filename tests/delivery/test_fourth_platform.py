@@ -17,10 +17,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.delivery import contract_words as w
 from tests.delivery import fourth_platform
 from tests.delivery.bench import FakeClock, chain_whole, payload, table
 from tests.delivery.tiny_platform import TinyPlatform, answer
 from zz_pipeline.delivery.deliver import deliver
+from zz_pipeline.delivery.protocol import Effect
 from zz_pipeline.errors import ConfigError
 from zz_pipeline.ledger import accept, intake, schema, versions
 from zz_pipeline.ledger.db import Ledger
@@ -308,6 +310,58 @@ def test_fault_19_a_quiet_window_shorter_than_a_late_effect_is_no_configuration(
     path.write_text(TOML.replace("quiet_seconds = 600.0", "quiet_seconds = 119.0"), "utf-8")
     with pytest.raises(ConfigError, match=r"test_board\.toml.*quiet_seconds 短于"):
         load_settings(county.config, county.settings.home, {})
+
+
+SUCCESS = {"record": Effect.JUDGED, "receipt": Effect.TAKEN_IN, "counts": Effect.ASK}
+
+
+def success(name, sent):
+    """What the platform answers when all went well."""
+    n = len(sent.rows)
+    results = [
+        {"recordKey": r.key.record_key, "version": 1, "verdict": "ACCEPTED", "receiptNo": "S", "errors": []}
+        for r in sent.rows
+    ]
+    said = [{"key": r.key.record_key, "said": "taken"} for r in sent.rows]
+    return {
+        ENTRY: w.reply(200, {"code": "0000", "data": {"batchNo": sent.number, "results": results}}),
+        "internet_supervision": w.reply(202, {"code": "202", "data": {"cd_batch": sent.number, "received": n}}),
+        "publicity": w.reply(200, {"code": 200, "totalSize": n, "successSize": n, "failSize": 0}),
+        NAME: w.reply(200, {"no": sent.number, "results": said}),
+    }[name]
+
+
+NOTHING = {
+    ENTRY: w.reply(200, {"code": "0000", "data": {"items": [], "nextCursor": ""}}),
+    "internet_supervision": w.reply(200, {"code": "200", "data": {"total": 0, "rows": []}}),
+    "publicity": w.reply(200, {"code": 200, "data": {"items": [], "nextCursor": ""}}),
+    NAME: w.reply(200, {"entries": []}),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_an_adapter_does_what_its_file_declares(name, county):
+    specs = load_settings(CHECKOUT / "config", county.settings.home, {}).platforms | county.settings.platforms
+    able, speaker = specs[name].capability, registry.adapter(specs[name].adapter)
+    item = [w.item("61012400010001", "食品安全检查", "CORRECTED")]
+    rows = [w.row(speaker, w.inspection(record_key=f"610124-SCJG-{n:07d}", items=item)) for n in range(150)]
+    sent = w.batch(speaker, *rows)
+    assert speaker.read(success(name, sent), sent).effect is SUCCESS[able.verdicts]
+    assert ("version" in rows[0].wire[0]) == able.versions
+    forgotten = w.reply(200, {"code": "4040"})
+    answers = {
+        "batches": forgotten,
+        "receipts": w.reply(404, {"code": "6040"}),
+        "records": NOTHING[name],
+        "entries": NOTHING[name],
+    }
+    call = w.Script(**answers)
+    speaker.ask(call, sent, taken_in=True, held={})
+    assert any(sent.number in path for path in call.paths) == able.query_by_batch
+    named = [value.split(",") for _, _, fields in call.asked for value in fields.values() if "610124-SCJG-" in value]
+    named = named or [[path] for path in call.paths if "610124-SCJG-" in path]
+    assert max(map(len, named)) == able.query_by_key
+    assert sum(map(len, named)) == 150
 
 
 def test_the_page_about_platforms_names_every_setting_of_a_platform_file():
