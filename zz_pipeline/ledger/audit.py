@@ -105,6 +105,8 @@ def verify_new(conn: Connection, day: date) -> ChainState:
     through, known = int(last["through"]), str(last["head"])
     fresh = _walk(conn, through + 1, known, audit_event.c.n > through)
     low = int(conn.scalar(select(func.min(audit_event.c.n))) or 1)
+    if fresh.broken_at is None and fresh.checked == 1:  # the note itself: a report written again says the same
+        fresh = ChainState(through, known, None, 1)
     events = (fresh.events if fresh.broken_at is None else through) - low + 1
     if fresh.broken_at is not None:
         return ChainState(events, fresh.head, fresh.broken_at, fresh.checked)
@@ -124,7 +126,8 @@ def note_verified(conn: Connection, known: str) -> None:
     """Write down that the chain was found whole up to the hash `known`: the next night begins there. Once for each end."""
     query = select(audit_event.c.n, audit_event.c.type).where(audit_event.c.h == known)
     last = conn.execute(query.order_by(audit_event.c.n.desc()).limit(1)).first()
-    if last is not None and last.type != VERIFIED:
+    noted = newest(conn, VERIFIED)
+    if last is not None and last.type != VERIFIED and (noted is None or noted["head"] != known):
         append(conn, "audit", VERIFIED, "chain", True, {"through": last.n, "head": known})
 
 
