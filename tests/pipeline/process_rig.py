@@ -3,7 +3,7 @@
 Belongs here: what runs in that process, starting it, talking to it. Must not: assertions.
 
 plan (JSON on stdin): {"do": "deliver" | "migrate", "ledger": URL, "home": folder, "url": of the entry platform,
- "depts": […], "spec": {…}, "act": "stop" | "kill" | "files" | "threads" | "size" | "", "point": name, "passing": n}
+ "depts": […], "spec": {…}, "act": "stop" | "kill" | "files" | "size" | "wait" | "", "point": name, "passing": n}
 On stdout: the line `acting` when the point is reached, at the end one JSON object: {"error", "stopped", "moves"}.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import resource
 import select
 import signal
@@ -99,8 +98,6 @@ def main() -> None:
     ledger = Ledger(wish["ledger"])
     told = {"error": "", "stopped": [], "moves": {}, "trace": ""}
     try:
-        if wish["act"] == "threads":
-            _leave_root(wish)
         points.hook = _Hook(wish)
         told |= _deliver(ledger, wish) if wish["do"] == "deliver" else _migrate(ledger)
     except ZzError as error:
@@ -149,10 +146,6 @@ def _no_more_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) - 1, HARD[0]))
 
 
-def _no_more_threads() -> None:
-    resource.setrlimit(resource.RLIMIT_NPROC, (1, 1))
-
-
 def _no_more_room() -> None:
     """As if the disk were full: no file may grow, whichever it is."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (1, HARD[1]))
@@ -162,15 +155,6 @@ def _wait() -> None:
     time.sleep(WAIT)
 
 
-def _leave_root(wish: dict) -> None:
-    """The kernel counts no threads of root."""
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        for path in [Path(wish["home"]), *Path(wish["home"]).rglob("*")]:
-            os.chown(path, nobody.pw_uid, nobody.pw_gid)
-        os.setresuid(nobody.pw_uid, nobody.pw_uid, nobody.pw_uid)
-
-
 def _free() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, HARD[0]), HARD[0]))
     resource.setrlimit(resource.RLIMIT_FSIZE, (HARD[1], HARD[1]))
@@ -178,7 +162,7 @@ def _free() -> None:
 
 HARD = (resource.getrlimit(resource.RLIMIT_NOFILE)[1], resource.getrlimit(resource.RLIMIT_FSIZE)[1])
 ACTS = {
-    "stop": _stop, "kill": _kill, "files": _no_more_files, "threads": _no_more_threads, "size": _no_more_room,
+    "stop": _stop, "kill": _kill, "files": _no_more_files, "size": _no_more_room,
     "wait": _wait, "": lambda: None,
 }  # fmt: skip
 

@@ -4,9 +4,7 @@ Belongs here: faults of process, database and disk around a real delivery. Must 
 """
 
 import os
-import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -168,7 +166,7 @@ def test_fault_06_sigterm_in_mid_push_ends_the_process_at_once_and_nothing_is_st
     all_well(ledger, platform, keys)
 
 
-# ── 8: no more files, no more threads ─────────────────────────────────────────────────────────────────────────────────
+# ── 8: no more files ──────────────────────────────────────────────────────────────────────────────────────────────────
 @pytest.mark.parametrize("point", ["lane:locked", "claim:after_commit", "send:before", "wire:written", "send:after"])
 def test_fault_08_without_file_descriptors_nothing_is_half_done_and_the_next_run_goes_on(
     ledger, platform, tmp_path, point
@@ -181,33 +179,6 @@ def test_fault_08_without_file_descriptors_nothing_is_half_done_and_the_next_run
     assert told["error"] or told["stopped"]
     again(ledger, tmp_path, platform)
     all_well(ledger, platform, keys)
-
-
-@pytest.fixture
-def open_home():
-    """A folder that another user may enter."""
-    folder = Path(tempfile.mkdtemp(prefix="zz-threads-"))
-    folder.chmod(0o777)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.mark.parametrize("point", ["lane_row:after_commit", "send:before"])
-def test_fault_08_without_threads_nothing_leaves_without_a_deadline_and_the_next_run_goes_on(
-    open_home, platform, point
-):
-    ledger = a_ledger(open_home)
-    keys = due(ledger, open_home, platform)
-    ledger.close()
-    wish = plan(ledger, open_home, platform.url, act="threads", point=point, night_wait_seconds=0.5)
-    with started(wish) as starved:
-        assert starved.acting()
-        told = starved.result()
-    assert told["trace"] == "", told
-    assert platform.pushes == []
-    again(ledger, open_home, platform)
-    all_well(ledger, platform, keys)
-    ledger.close()
 
 
 # ── 9, 10: the database dies, or its answer is lost ───────────────────────────────────────────────────────────────────
