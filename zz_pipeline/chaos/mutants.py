@@ -188,15 +188,6 @@ def _other_batch_judged(original: Any) -> Any:
     return lambda answer, sent: original(answer, replace(sent, number=answer["data"]["batchNo"]))
 
 
-def _other_batch_taken(original: Any) -> Any:
-    def read(self: Any, reply: Reply, sent: Sent) -> Answer:
-        data = reply.json.get("data") if isinstance(reply.json, dict) else None
-        number = data.get("cd_batch") if isinstance(data, dict) else None
-        return original(self, reply, replace(sent, number=number) if number else sent)
-
-    return read
-
-
 def _lost_as(effect: Effect, finding: Finding) -> Callable[[Any], Any]:
     def make(original: Any) -> Any:
         def ask(self: Any, call: Any, sent: Sent, **more: Any) -> Answer:
@@ -345,7 +336,6 @@ MUTANTS: dict[str, Mutant] = {
     "different_is_stored": _entry(settle.FINDINGS, DIFFERENT=E.STORED),
     "absent_is_stored": _entry(settle.FINDINGS, ABSENT=E.STORED),
     "another_batchs_verdicts": _instead(double_random, "_judged", _other_batch_judged),
-    "another_batch_taken_in": _instead(internet_supervision.InternetSupervision, "read", _other_batch_taken),
     "anything_there_is_ours": _instead(double_random, "_compared", _anything_there),
     "content_not_compared": _instead(publicity, "_as_sent", lambda _: lambda row, item, there: there is not None),
     "poison_refuses_all": _move(E.POISON, S.INFLIGHT, states.TABLE[E.REFUSED][S.INFLIGHT]),

@@ -61,7 +61,8 @@ def _approve(world: World) -> None:
             "SELECT max(id), platform FROM reconciliation WHERE platform = "
             "(SELECT platform FROM reconciliation WHERE id = ?)", (number,),
         ).fetchone()  # fmt: skip
-        if newest[0] == number:
+        if newest[0] == number and number not in world.approved:  # once is enough
+            world.approved.add(number)
             people.requeue_lost(world.ledger, number, actor="张某", note="平台恢复过备份", now=world.now)
             world.note("requeue", newest[1])
 

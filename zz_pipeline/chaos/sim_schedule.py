@@ -23,16 +23,8 @@ VERSIONS = ((45, 1), (35, 2), (20, 3))
 CHANGES = ((60, "PUBLISH"), (20, "HIDE"), (20, "WITHDRAW"))
 NIGHTS = ((62, 1), (28, 2), (10, 3))
 SPECIALS = (
-    "hand",
-    "platform_restore",
-    "ledger_restore",
-    "outage",
-    "outage",
-    "stop",
-    "refused",
-    "poison",
-    "batch_fails",
-)
+    "hand", "hand", "platform_restore", "ledger_restore", "outage", "outage", "stop", "refused", "poison", "batch_fails",
+)  # fmt: skip
 MOST_CRASHES = 3
 # Faults that come again and again within a schedule, so that rare pairs of them meet.
 FAVOURITES = ((70, 0), (30, 2))

@@ -22,6 +22,7 @@ from sqlalchemy.exc import IntegrityError, NoResultFound
 
 from zz_pipeline.chaos import sim_sql
 from zz_pipeline.chaos.sim_sql import Args, Bind, Write, table
+from zz_pipeline.delivery import gates, lanes
 from zz_pipeline.ledger import schema
 
 _PLAIN = {str, int, float, bytes, bool, type(None)}
@@ -141,6 +142,7 @@ class Fast:
         return self
 
 
+_PURE = ((gates, "mine"), (gates, "sendable"), (lanes, "_mine"))
 _NAMES = {
     name: getattr(sim_sql, name)
     for name in ("select", "insert", "update", "delete", "and_", "or_", "exists", "case", "bindparam", "func")
@@ -171,4 +173,6 @@ def fast_sql() -> Iterator[None]:
                 other = known.get(id(value)) or _columns(value)
                 if other is not None:
                     stack.enter_context(patch.object(module, attribute, other))
+        for place, name in _PURE:  # conditions that only names decide are put together once
+            stack.enter_context(patch.object(place, name, cache(getattr(place, name))))
         yield

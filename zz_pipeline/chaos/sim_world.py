@@ -59,6 +59,7 @@ class World:
     crashes: int = 0
     faults: int = 0
     processes: int = 0
+    approved: set[int] = field(default_factory=set)  # reconciliations
 
     def __post_init__(self) -> None:
         self.evidence = Evidence(

@@ -1,0 +1,111 @@
+"""The simulator: production lanes in virtual time against faults; every invariant holds, every seeded error is found.
+
+Belongs here: campaigns, the equality of a replay, the honesty of the checker. Must not: a check of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.delivery import sim_campaigns
+from zz_pipeline.chaos import sim
+from zz_pipeline.chaos.mutants import MUTANTS
+from zz_pipeline.cli import app
+from zz_pipeline.delivery import states
+from zz_pipeline.delivery.protocol import State
+from zz_pipeline.delivery.states import Event, ImpossibleStep
+
+SEEDS = json.loads((Path(__file__).parent / "mutant_seeds.json").read_text("utf-8"))
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def said(*args: str) -> dict:
+    result = CliRunner().invoke(app, ["chaos", "sim", *args, "--json"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_one_seed_is_one_schedule_whoever_puts_the_sql_together():
+    slow = [sim.schedule(seed).trace for seed in range(1, 25)]
+    with sim.quickly():
+        fast = [sim.schedule(seed).trace for seed in range(1, 25)]
+    assert slow == fast
+    assert len(set(slow)) == len(slow)
+
+
+def test_a_seed_replays_identically_from_the_command_line():
+    first, second = said("--schedules", "1", "--seed", "17"), said("--schedules", "1", "--seed", "17")
+    assert first["trace"] == second["trace"]
+    assert {"schedules", "crashes", "faults", "violations", "trace"} <= first.keys()
+
+
+def test_a_failing_seed_fails_again_in_the_same_way():
+    name = "no_fence"
+    once, again = (sim.campaign(SEEDS[name], 1, error=MUTANTS[name]) for _ in range(2))
+    assert once.violations == again.violations != []
+    assert once.trace == again.trace
+
+
+def test_there_are_at_least_forty_seeded_errors_and_each_has_a_seed_that_shows_it():
+    assert len(MUTANTS) >= 40
+    assert SEEDS.keys() == MUTANTS.keys()
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_checker_finds_the_seeded_error(name: str):
+    found = sim.campaign(SEEDS[name], 1, error=MUTANTS[name])
+    assert found.violations, f"the schedule of seed {SEEDS[name]} no longer shows it"
+
+
+def test_the_schedules_that_show_errors_are_clean_without_them():
+    for seed in sorted(set(SEEDS.values())):
+        assert sim.campaign(seed, 1).violations == []
+
+
+def test_an_error_is_switched_off_when_its_schedule_is_over():
+    before = {event: dict(moves) for event, moves in states.TABLE.items()}
+    for name in MUTANTS:
+        with MUTANTS[name]():
+            pass
+    assert before == states.TABLE
+
+
+def test_fault_01_02_05_17_18_19_20_36_37_38_thousands_of_schedules_break_no_invariant():
+    sim_campaigns.clean(sim_campaigns.FIRST_HALF)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("part", range(10))
+def test_fault_01_02_05_13_17_18_19_30_36_37_38_39_a_hundred_thousand_schedules_break_no_invariant(part: int):
+    sim_campaigns.clean(range(1_000_000 + part * 10_000, 1_000_000 + (part + 1) * 10_000))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", MUTANTS)
+def test_every_seeded_error_is_found_within_fifty_thousand_schedules(name: str):
+    found = sim.campaign(1, 50_000, error=MUTANTS[name], stop=True)
+    assert found.violations
+
+
+def test_every_pair_of_state_and_event_leads_where_the_table_says_or_is_refused():
+    ends = Counter()
+    for event in Event:
+        for state in State:
+            if state in states.TABLE[event]:
+                assert states.step(state, event) == states.TABLE[event][state]
+                ends["possible"] += 1
+            else:
+                with pytest.raises(ImpossibleStep):
+                    states.step(state, event)
+                ends["impossible"] += 1
+    assert sum(ends.values()) == len(Event) * len(State)
+    assert min(ends.values()) > 0
+
+
+def test_the_page_of_states_is_what_the_table_says():
+    assert (ROOT / "docs" / "states.md").read_text("utf-8") == states.page_text()
