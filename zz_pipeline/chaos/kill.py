@@ -11,6 +11,7 @@ from __future__ import annotations
 import gc
 import importlib
 import json
+import math
 import os
 import random
 import tempfile
@@ -58,8 +59,8 @@ class Report:
             setattr(self, name, Counter(mine) + Counter(value) if isinstance(mine, Counter) else mine + value)
 
 
-def campaign(kills: int, seed: int, *, postgres: bool = False) -> dict[str, Any]:
-    """Kill about so many runs (never fewer) over all points; the report as plain values."""
+def campaign(kills: int, seed: int, *, postgres: bool = False, minutes: float = 0.0) -> dict[str, Any]:
+    """Kill about so many runs (fewer only if `minutes` are over first) over all points; the report as plain values."""
     began, report = time.monotonic(), Report()
     foremen = 2 if kills > MANY * len(NAMES) else 1  # a second county's staging must be worth its while
     with ExitStack() as stack:
@@ -71,7 +72,8 @@ def campaign(kills: int, seed: int, *, postgres: bool = False) -> dict[str, Any]
         known = Baselines(towns[0])
         report.violations, report.passed = known.violations, known.passed
         if not known.violations:  # what goes wrong without a kill says nothing of kills
-            for part in _work(towns, known, kills, seed):
+            until = began + minutes * 60 if minutes else math.inf
+            for part in _work(towns, known, kills, seed, until):
                 report.add(part)
     unreached = sorted(set(NAMES) - {name.partition("/")[2] for name in report.passed})
     report.violations += [f"演练的一夜从未到达断点 {name}" for name in unreached]
@@ -111,7 +113,7 @@ def _warm_up(towns: list[Town]) -> None:
 
 
 # ── foremen ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _work(towns: list[Town], known: Baselines, kills: int, seed: int) -> Iterator[dict[str, Any]]:
+def _work(towns: list[Town], known: Baselines, kills: int, seed: int, until: float) -> Iterator[dict[str, Any]]:
     """Each county has its foreman, a process of its own; all work at once."""
     pipes = []
     for n, town in enumerate(towns):
@@ -120,7 +122,7 @@ def _work(towns: list[Town], known: Baselines, kills: int, seed: int) -> Iterato
         if pid == 0:
             os.close(read)
             share = kills * (n + 1) // len(towns) - kills * n // len(towns)
-            _foreman(Chains(town, known, random.Random(seed + n), n, len(towns)), share, write)
+            _foreman(Chains(town, known, random.Random(seed + n), n, len(towns)), share, until, write)
         os.close(write)
         pipes.append((pid, read))
     for pid, read in pipes:
@@ -130,9 +132,9 @@ def _work(towns: list[Town], known: Baselines, kills: int, seed: int) -> Iterato
         yield json.loads(said) if said else {"violations": ["一个演练进程没有留下结果就结束了，请查看上面的错误。"]}
 
 
-def _foreman(chains: Chains, kills: int, pipe: int) -> None:
+def _foreman(chains: Chains, kills: int, until: float, pipe: int) -> None:
     try:
-        chains.work(kills)
+        chains.work(kills, until)
         said = {name: getattr(chains.report, name) for name in Report.__dataclass_fields__}
         with os.fdopen(pipe, "wb") as out:
             out.write(json.dumps(said).encode())
@@ -192,13 +194,13 @@ class Chains:
         self.mine = [name for name in NAMES[n::of] if name in known.scene_of]
         self.many = False  # many kills: a chain may kill at a point again while others still wait
 
-    def work(self, kills: int) -> None:
-        """Chains until so many kills have struck."""
+    def work(self, kills: int, until: float) -> None:
+        """Chains until so many kills have struck, or no other may begin because of the (monotonic) time."""
         misses, self.many = 0, kills > MANY * len(self.mine)
-        while (self.report.kills < kills or self._missing(kills)) and misses < MOST_MISSES:
+        while (self.report.kills < kills or self._missing(kills)) and misses < MOST_MISSES and time.monotonic() < until:
             struck = self._chain(self.dice.choice(DEPTHS) if self.many else len(self.mine))
             misses = 0 if struck else misses + 1
-        if misses:
+        if misses >= MOST_MISSES:
             self.report.violations.append(f"断点 {self.queue[0]} 多次没有到达，无法演练")
 
     def _missing(self, kills: int) -> bool:

@@ -25,6 +25,7 @@ def register(chaos_app: typer.Typer) -> None:
         postgres: Annotated[
             bool, typer.Option("--postgres", help="台账用本机临时启动的 PostgreSQL，默认 SQLite。")
         ] = False,
+        minutes: Annotated[float, typer.Option("--minutes", min=0.0, help="最多演练多少分钟；0 为不限。")] = 0.0,
         as_json: Annotated[bool, typer.Option("--json", help="只输出一个 JSON 对象，供程序读取。")] = False,
     ) -> None:
         """在提交、发送、写文件的每个边界上用 SIGKILL 杀进程，再运行，核对平台与台账同没被杀过一样。
@@ -33,7 +34,7 @@ def register(chaos_app: typer.Typer) -> None:
         """
         from zz_pipeline.chaos.kill import campaign
 
-        found = campaign(kills, seed, postgres=postgres)
+        found = campaign(kills, seed, postgres=postgres, minutes=minutes)
         if as_json:
             sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
         else:
