@@ -230,7 +230,7 @@ def entry_first(c: Case) -> Found:
 def only_decided(c: Case) -> Found:
     """I6: what is held, blocked, cancelled or not applicable is never on the wire."""
     for r in c.pushes:
-        if r.intent is None or r.intent.epoch < r.intent.lane_epoch:
+        if r.intent is None or r.overtaken:
             continue  # somebody took the lane over: within the send deadline that is allowed, I11 looks at it
         for row in c.rows(r):
             version = c.versions.get((r.platform, row.kind, row.record_key, row.version))
@@ -259,22 +259,24 @@ def liveness(c: Case) -> Found:
 
 
 def foreign_kept(c: Case) -> Found:
-    """I8: what a clerk typed in and we were shown is not overwritten before a person has decided."""
+    """I8: what a clerk typed in and the platform has shown a lane is not overwritten before a person has decided."""
     for (platform, kind, key), effects in c.effects.items():
         for before, after in pairwise(effects):
-            typed = before.by == "hand" and before.remote_key == after.remote_key
+            # what was typed in equal to ours is ours from then on
+            typed = before.by == "hand" and (before.platform, before.marker) not in c.markers
+            typed = typed and before.remote_key == after.remote_key
             if typed and after.by == "wire" and after.marker != before.marker and after.request is not None:
                 pushed = c.e.requests[after.request]
                 if _shown(c, before, pushed) and not c.noted(("decision",), platform, before.at, after.at, key):
                     yield f"{platform} {kind} {before.remote_key} of a clerk was overwritten though it had been shown"
     for r in c.pushes:
-        if r.intent and r.intent.contested and not c.restores:
+        if r.intent and r.intent.contested and not c.restores and not r.overtaken:
             yield f"{r.platform} request {r.n} holds {r.intent.contested}, about which a person has not decided"
 
 
 def _shown(c: Case, typed: Effect, pushed: Request) -> bool:
     return any(
-        r.platform == typed.platform and r.told == "yes" and r.taken and not r.push and typed.at <= r.at
+        r.platform == typed.platform and r.told == "yes" and r.taken and r.worker and not r.push and typed.at <= r.at
         and r.shown.get(typed.remote_key) == typed.digest
         for r in c.e.requests[: pushed.n]
     )  # fmt: skip

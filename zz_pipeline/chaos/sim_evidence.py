@@ -73,6 +73,11 @@ class Request:
         """Whether it can change what the platform holds."""
         return bool(self.contents)
 
+    @property
+    def overtaken(self) -> bool:
+        """Whether another process had taken the lane over when it left; within the send deadline that is allowed."""
+        return self.intent is not None and self.intent.epoch < self.intent.lane_epoch
+
 
 class Effect(NamedTuple):
     """A change of a platform's store. by: wire | hand | restore."""
