@@ -38,7 +38,7 @@ from zz_pipeline.standard.results import FollowUps
 log = logging.getLogger("zz.delivery")
 
 Progress = Callable[[LaneResult], None]
-HEALTH_SECONDS = 20.0  # a /health answer is shared by all lanes of a run for so long
+HEALTH_SECONDS = 2.0  # that a platform is away is shared by all lanes of a run for so long; that it is there, never
 
 
 @dataclass(slots=True)
@@ -183,20 +183,25 @@ class _Run:
     def down(self) -> str:
         """Ask /health, once for all lanes; the Chinese reason if the platform is away or is another one."""
         with self._health:
-            if self.trouble or (self._health_at is not None and time.monotonic() - self._health_at < HEALTH_SECONDS):
+            now = self.clock()
+            fresh = self._health_at is not None and 0.0 <= now - self._health_at < HEALTH_SECONDS
+            if self.trouble and (fresh or not self.unreachable):
                 return self.trouble
+            self.trouble, self.unreachable = "", False
             try:
                 check_identity(self.spec, self.settings.county.environment)
             except (WrongPlatform, ClockWrong) as error:
                 self.trouble = str(error)
             except DeliveryError as error:
                 self.trouble, self.unreachable = f"{self.spec.label} 连接不上，其记录保持待报，下次继续：{error}", True
-            self._health_at = time.monotonic()
+            self._health_at = now
             return self.trouble
 
     def lane(self, dept: str) -> LaneResult:
         """Work one lane; trouble that concerns only this lane becomes its result."""
         try:
+            if self.unreachable and (reason := self.down()):  # another lane found it away: no request into nothing
+                return LaneResult(dept, stopped=reason)
             return self._work(dept)
         except (LaneBusy, FenceLost, DeliveryError, ConfigError) as error:
             return LaneResult(dept, alarms=[str(error)], stopped=str(error))

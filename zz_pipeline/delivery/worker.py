@@ -222,7 +222,7 @@ class Worker:
         while True:
             failures, until = self._breaker()
             if not until:
-                return True
+                return not failures or self._still_there()
             self.result.stopped = self.watch.down()
             if self.result.stopped or not self._wait(until):
                 broken = f"{self.desk.spec.label} 连续失败 {failures} 次，已熔断；未报的记录留待下次"
@@ -234,6 +234,14 @@ class Worker:
                     budget.note_success(conn, self.lane.platform, self.lane.dept)
                 else:
                     budget.note_failure(conn, self.lane.platform, self.lane.dept, self.watch.clock())
+
+    def _still_there(self) -> bool:
+        """After a failure: a platform that is away is looked at once more a minute later, and not called meanwhile."""
+        if not self.watch.down():
+            return True
+        self._wait(self.watch.clock() + budget.BREAKER_FIRST)
+        self.result.stopped = self.result.stopped or self.watch.down()
+        return not self.result.stopped
 
     def _next_moment(self) -> float | None:
         """When the lane next has something to do."""
