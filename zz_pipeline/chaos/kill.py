@@ -35,9 +35,9 @@ from zz_pipeline.errors import ConfigError
 
 DEPTHS = (1, 2, 2, 4, 8, 12)  # kills of a chain: singles, pairs, and kills within recoveries of recoveries
 MANY = 3  # kills a point from which on a campaign is large
-MOST_MISSES = 12  # chains in a row that a point was aimed at and not reached
+MOST_MISSES = 5  # chains that begin with a kill at a point which is not reached
 COUNTY = 1  # seed of a county in which every point is reached, returned records included
-STALL_SECONDS = 1.2  # longer than the send deadline of the rig's platforms
+STALL_SECONDS = 5.5  # longer than the send deadline of the rig's platforms
 
 
 @dataclass
@@ -192,16 +192,24 @@ class Chains:
         self.scene_of = known.scene_of
         self.queue: deque[str] = deque()
         self.mine = [name for name in NAMES[n::of] if name in known.scene_of]
+        self.misses: Counter[str] = Counter()
         self.many = False  # many kills: a chain may kill at a point again while others still wait
 
     def work(self, kills: int, until: float) -> None:
         """Chains until so many kills have struck, or no other may begin because of the (monotonic) time."""
-        misses, self.many = 0, kills > MANY * len(self.mine)
-        while (self.report.kills < kills or self._missing(kills)) and misses < MOST_MISSES and time.monotonic() < until:
-            struck = self._chain(self.dice.choice(DEPTHS) if self.many else len(self.mine))
-            misses = 0 if struck else misses + 1
-        if misses >= MOST_MISSES:
-            self.report.violations.append(f"断点 {self.queue[0]} 多次没有到达，无法演练")
+        self.many = kills > MANY * len(self.mine)
+        while (self.report.kills < kills or self._missing(kills)) and time.monotonic() < until:
+            if not self._chain(self.dice.choice(DEPTHS) if self.many else len(self.mine)):
+                self._missed(self.queue.popleft())
+
+    def _missed(self, point: str) -> None:
+        """A chain's first kill was not reached: tried again at its first passing, and given up at last."""
+        self.misses[point] += 1
+        if self.misses[point] < MOST_MISSES:
+            self.queue.append(point)
+            return
+        self.mine.remove(point)
+        self.report.violations.append(f"断点 {point} 多次没有到达，无法演练")
 
     def _missing(self, kills: int) -> bool:
         """Whether a point of this foreman was never killed, though there were kills enough for all."""
@@ -212,7 +220,8 @@ class Chains:
         first = self._next(None) or self.mine[0]
         scene, aims = self.scene_of[first], list[Aim]()
         start(self.town, scene)
-        often = self.known.passed[f"{scene.name}/{first}"] * 3 // 4 if self.many else 1
+        sure = scene.stall or self.misses[first] or not self.many
+        often = 1 if sure else self.known.passed[f"{scene.name}/{first}"] * 3 // 4
         aim = Aim(first, self.dice.randint(1, max(1, often)))
         while True:
             ended = kill_child.run(in_child(self.town, scene.work), aim, scene.stall, STALL_SECONDS)

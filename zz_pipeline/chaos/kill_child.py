@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from zz_pipeline.delivery import points
 
-TOO_LONG = 120.0  # seconds after which a run counts as hanging
+TOO_LONG = 600.0  # seconds after which a run counts as hanging; a crowded machine needs two minutes for a night
 SHOWN_LINES = 4  # of a traceback, its last ones
 
 

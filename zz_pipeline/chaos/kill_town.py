@@ -47,8 +47,8 @@ REPORTING = ("HBJ", "KGJ")
 # Short clocks and free rates. Nothing takes effect late here: after each kill the rig waits until the platforms are
 # idle, so that a short quiet window is honest.
 CLOCKS = {
-    "quiet_seconds": 0.3, "late_effect_seconds": 0.1, "poll_first_seconds": 0.05, "night_wait_seconds": 60.0,
-    "send_deadline_seconds": 1.0, "rate": 10000.0, "burst": 10000.0,
+    "quiet_seconds": 0.3, "late_effect_seconds": 0.1, "poll_first_seconds": 0.05, "night_wait_seconds": 300.0,
+    "send_deadline_seconds": 5.0, "rate": 10000.0, "burst": 10000.0,
 }  # fmt: skip
 LIMITS = {"rate": 10000.0, "burst": 10000.0, "daily_records": 100_000_000}
 WRITTEN = ("archive", "work", "returned", "reports", "locks")  # folders that nights write
