@@ -233,7 +233,7 @@ TROUBLE = [
 @pytest.mark.parametrize(
     ("name", "fault", "args", "effect", "found"), TROUBLE, ids=[f"{t[0]}-{t[1]}-{t[4]}" for t in TROUBLE]
 )
-def test_faults_18_to_24_after_trouble_only_asking_tells_what_is_there(mocks, name, fault, args, effect, found):
+def test_fault_18_20_22_23_24_after_trouble_only_asking_tells_what_is_there(mocks, name, fault, args, effect, found):
     desk = Desk(mocks, name)
     desk.line.new_session()  # before the fault: the push is to be hit, not the session
     sent = desk.batch(desk.row(fresh()), desk.row(fresh()))
