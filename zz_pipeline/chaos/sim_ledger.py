@@ -33,7 +33,7 @@ class SimLedger(Ledger):
         self.engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
         event.listen(self.engine, "connect", _plain)
         self.conn: Any = self.engine.connect()
-        self.raw: sqlite3.Connection = self.conn.connection.dbapi_connection  # type: ignore[assignment]  # pysqlite's own
+        self.raw: sqlite3.Connection = self.conn.connection.dbapi_connection  # type: ignore[assignment]  # - pysqlite's own
         self.open = False
         self.committed: Callable[[list[Moved]], None] = lambda moved: None
         self._pending: list[Moved] = []

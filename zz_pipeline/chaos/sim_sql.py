@@ -38,10 +38,10 @@ class X:
         right = _x(other)
         return X(f"({self.sql} {op} {right.sql})", self.args + right.args, self.froms + right.froms)
 
-    def __eq__(self, other: object) -> X:  # type: ignore[override]  # an expression, as in SQLAlchemy
+    def __eq__(self, other: object) -> X:  # type: ignore[override]  # - an expression, as in SQLAlchemy
         return self._with("IS" if other is None else "=", other)
 
-    def __ne__(self, other: object) -> X:  # type: ignore[override]  # an expression, as in SQLAlchemy
+    def __ne__(self, other: object) -> X:  # type: ignore[override]  # - an expression, as in SQLAlchemy
         return self._with("IS NOT" if other is None else "<>", other)
 
     def __lt__(self, other: Any) -> X:
