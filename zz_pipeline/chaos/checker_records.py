@@ -22,7 +22,7 @@ def no_loss(c: Case) -> Found:
     for name, newest in _newest(c).items():
         platform, kind, key = name
         row, marker = newest
-        if row["state"] != "CONFIRMED" or people_decided(c, platform, key):
+        if row["state"] != "CONFIRMED" or people_decided(c, platform, key) or c.half_refused(platform, kind, key):
             continue
         held = [h for h in c.e.stores.get(platform, []) if h.kind == kind and h.record_key == key]
         present = {h.marker for h in held if h.present}
@@ -74,6 +74,8 @@ def rejected_by_proof(c: Case) -> Found:
             yield f"{move.platform} {move.record_key} v{move.version} is REJECTED here, the platform has refused nothing"
         version = c.versions.get((move.platform, move.kind, move.record_key, move.version))
         before = [e for e in c.effects.get((move.platform, move.kind, move.record_key), []) if e.at <= move.at]
+        if c.half_refused(move.platform, move.kind, move.record_key):
+            continue
         if version and before and before[-1].by == "wire" and before[-1].marker == version.marker != "":
             yield f"{move.platform} {move.record_key} v{move.version} is {move.new} here and present there"
 
@@ -183,7 +185,9 @@ def nothing_altered(c: Case) -> Found:
 
 def order(c: Case) -> Found:
     """I5: versions of a record take effect in order, and leave in order."""
-    for (platform, _kind, key), effects in c.effects.items():
+    for (platform, kind, key), effects in c.effects.items():
+        if c.half_refused(platform, kind, key):
+            continue
         newest = 0
         for effect in effects:
             if effect.by != "wire":

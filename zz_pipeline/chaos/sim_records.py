@@ -160,6 +160,8 @@ class Acceptance:
             def decision(kind: str, said: Any, platform: str, facts: Facts) -> Decision:
                 found = _decide(kind, said, platform, facts, now)
                 at = (platform, kind, wanted.record, facts.version)
+                if at in self.decided and self.decided[at].state == "READY":
+                    return found  # read again after a restore: it may have left in the life before
                 self.decided[at] = Version(*at, wanted.owner, str(found.op), str(found.state), wanted.marker, now)
                 return found
 
