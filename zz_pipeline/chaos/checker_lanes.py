@@ -65,7 +65,8 @@ def patience(c: Case) -> Found:
 
 def _refused_credential(c: Case) -> Found:
     for n, r in enumerate(c.e.requests):
-        if not (r.credential_refused and r.taken and r.worker):
+        # a breaker's probe that is refused leaves the breaker open and does not stop the lane
+        if not (r.credential_refused and r.taken and r.worker) or r.path == "/quota":
             continue
         for later in c.e.requests[n + 1 :]:
             if (later.platform, later.lane) != (r.platform, r.lane) or not later.worker or later.process == r.process:
