@@ -342,7 +342,7 @@ MUTANTS: dict[str, Mutant] = {
     "conflict_retried_by_sending": _move(E.RETRY, S.CONFLICT, _AGAIN),
     "conflict_sent_again": _move(E.DIFFERENT, S.UNKNOWN, _AGAIN),
     # order, names, contents
-    "version_order_ignored": _all(_value(gates, "OPEN", ()), _nothing(gates, "_overtaken", [])),
+    "version_order_ignored": _all(_value(gates, "DONE", tuple(State)), _nothing(gates, "_overtaken", [])),
     "entry_platform_not_awaited": _instead(gates, "sendable", _own_entry),
     "entry_refusal_not_told": _value(gates, "DECIDED", {}),
     "withdrawal_forgotten": _value(versions, "MAYBE_THERE", ()),
