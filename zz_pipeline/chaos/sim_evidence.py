@@ -35,7 +35,7 @@ class Intent:
     claimed_at: float
     audited: int
     rows: tuple[RowFact, ...]
-    contested: tuple[str, ...] = ()  # record keys of the batch with an undecided conflict
+    contested: tuple[str, ...] = ()  # record keys of the batch of which a row is in CONFLICT
 
 
 @dataclass(slots=True)

@@ -167,7 +167,7 @@ class Wire:
             (request.platform, batch_id),
         ).fetchall()
         contested = raw.execute(
-            "SELECT record_key FROM conflict WHERE platform = ? AND decision = '' AND version > 0", (request.platform,)
+            "SELECT record_key FROM outbox WHERE platform = ? AND state = 'CONFLICT'", (request.platform,)
         ).fetchall()
         keys = {row[1] for row in rows}
         undecided = tuple(sorted({key for (key,) in contested} & keys))
