@@ -24,8 +24,9 @@ DEPTS = ("SCJG", "YJJ")
 SHORT = 6.0
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def mocks(tmp_path_factory):
+    """Platforms of each test's own: to platforms that know yesterday's ledger a fresh one would repeat batch numbers."""
     with rate_rig.platforms(tmp_path_factory.mktemp("world"), DEPTS) as mocks:
         yield mocks
 

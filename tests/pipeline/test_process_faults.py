@@ -105,6 +105,7 @@ def test_fault_05_a_worker_that_was_stopped_sends_nothing_once_another_has_its_l
         again(pg_ledger, tmp_path / "other", platform)
         assert states(pg_ledger) == {"CONFIRMED": COUNT}
         before = len(platform.pushes)
+        time.sleep(process_rig.SPEC["send_deadline_seconds"])
         os.kill(stale.pid, signal.SIGCONT)
         told = stale.result()
     assert len(platform.pushes) == before, "the stale worker sent"

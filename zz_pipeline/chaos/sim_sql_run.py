@@ -156,7 +156,7 @@ def _stand_ins() -> dict[int, Any]:
 
 def _columns(value: Any) -> Any:
     """A module's constant tuple of columns in the same form; None if it is none."""
-    if not (isinstance(value, tuple) and value and all(isinstance(v, sqlalchemy.Column) for v in value)):
+    if not (type(value) is tuple and value and all(isinstance(v, sqlalchemy.Column) for v in value)):
         return None
     return tuple(table(v.table.name).c[v.name] for v in value)
 
