@@ -173,10 +173,10 @@ def main() -> None:
     try:
         app()
     except ConfigError as error:
-        err.print(f"配置有误：{error}", markup=False)
+        err.print(f"配置有误：{error}", markup=False, soft_wrap=True)
         sys.exit(2)
     except ZzError as error:
-        err.print(f"未完成：{error}", markup=False)
+        err.print(f"未完成：{error}", markup=False, soft_wrap=True)
         sys.exit(1)
 
 

@@ -28,6 +28,7 @@ from zz_pipeline.delivery.rows import Facts, advance, read_rows, save_rows, set_
 from zz_pipeline.delivery.states import Event
 from zz_pipeline.errors import FenceLost, LedgerError
 from zz_pipeline.ledger import audit
+from zz_pipeline.ledger.again import again
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import batch, lane, outbox
 
@@ -89,8 +90,8 @@ def take(ledger: Ledger, locks: Path, platform: str, dept: str, now: float) -> I
     """
     with _process_lock(ledger, locks, platform, dept):
         points.reach("lane:locked")
-        held = Lane(ledger, platform, dept, _grant(ledger, platform, dept, now))
-        _inherit(held, now)
+        held = Lane(ledger, platform, dept, again(lambda: _grant(ledger, platform, dept, now)))
+        again(lambda: _inherit(held, now))
         yield held
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert
 from zz_pipeline.delivery import budget
 from zz_pipeline.delivery.lanes import Lane
 from zz_pipeline.delivery.protocol import Call, Clock, Reply
+from zz_pipeline.ledger.again import again
 from zz_pipeline.ledger.schema import attempt
 from zz_pipeline.settings import PlatformSpec
 
@@ -56,12 +57,15 @@ class Meter:
     def token(self) -> None:
         """Wait until the credential may send one more request, and count it."""
         while True:
-            with self.lane.fenced("token") as conn:
-                wait = budget.take_token(conn, self.lane.platform, self.lane.dept, self.spec, self.clock())
+            wait = again(self._take)
             if not wait:
                 self.requests += 1
                 return
             self.sleep(wait)
+
+    def _take(self) -> float:
+        with self.lane.fenced("token") as conn:
+            return budget.take_token(conn, self.lane.platform, self.lane.dept, self.spec, self.clock())
 
     def taken(self) -> Sequence[Query]:
         """The queries since the last look, to be written with what they led to."""
@@ -71,8 +75,11 @@ class Meter:
     def flush(self) -> None:
         """Write queries that led to nothing."""
         if queries := self.taken():
-            with self.lane.fenced("queries") as conn:
-                keep_queries(conn, self.lane, queries)
+            again(lambda: self._keep(queries))
+
+    def _keep(self, queries: Sequence[Query]) -> None:
+        with self.lane.fenced("queries") as conn:
+            keep_queries(conn, self.lane, queries)
 
 
 def keep_queries(conn: Connection, lane: Lane, queries: Sequence[Query]) -> None:

@@ -69,7 +69,7 @@ class Worker:
     def run(self) -> LaneResult:
         """Until nothing can be done before the end of the waiting time, or the lane must stop."""
         self.result.stopped = self.lane.stopped()
-        gates.settle(self.lane, self.desk.entry, self.watch.clock())
+        again(lambda: gates.settle(self.lane, self.desk.entry, self.watch.clock()))
         while not self.result.stopped:
             self.result.stopped = self.watch.halted()
             if self.result.stopped or not (self._half_open() and self._turn()):
@@ -159,7 +159,7 @@ class Worker:
         late = self.desk.monotonic() - taken.at > self.desk.spec.send_deadline_seconds
         reason = self.watch.halted()
         if late or reason:
-            unsend(self.lane, taken.sent.batch_id, taken.attempt, self.watch.clock())
+            self._unsend(taken)
             self.result.stopped = reason
             return
         self.last_sent = self.watch.clock()
@@ -169,7 +169,7 @@ class Worker:
         try:
             reply = self.line.push(taken.sent.path, taken.sent.body, self.lane.dept, latest=latest)
         except DeliveryError as error:  # the client's last look refused before any byte left
-            unsend(self.lane, taken.sent.batch_id, taken.attempt, self.watch.clock())
+            self._unsend(taken)
             raise error
         points.reach("send:after")
         answer = self._session(self.desk.adapter.read(reply, taken.sent))
@@ -177,6 +177,9 @@ class Worker:
             self.after[taken.sent.batch_id] = answer
         now = self.watch.clock()
         self._settle(Heard(taken.sent.batch_id, answer, now, self.most_tries, taken.attempt, reply, self.meter.taken()))
+
+    def _unsend(self, taken: Claim) -> None:
+        again(lambda: unsend(self.lane, taken.sent.batch_id, taken.attempt, self.watch.clock()))
 
     def _session(self, answer: Answer) -> Answer:
         """An ended session is renewed; one that ends again at once is a refused credential."""

@@ -14,16 +14,16 @@ from sqlalchemy.exc import DBAPIError
 
 _T = TypeVar("_T")
 GIVEN_UP = frozenset(("40001", "40P01"))  # PostgreSQL: serialization_failure, deadlock_detected
-TIMES, MOST_WAIT = 4, 0.2
+TIMES, FIRST_WAIT = 7, 0.2  # full jitter, doubling: lanes that repeat in step would starve the one they wait for
 
 
 def again(work: Callable[[], _T]) -> _T:
     """Do `work`, which is one whole transaction, up to TIMES times as long as the database gives it up."""
-    for _ in range(TIMES - 1):
+    for n in range(TIMES - 1):
         try:
             return work()
         except DBAPIError as error:
             if getattr(error.orig, "pgcode", None) not in GIVEN_UP:
                 raise
-        time.sleep(random.uniform(0.0, MOST_WAIT))
+        time.sleep(random.uniform(0.0, FIRST_WAIT * 2**n))
     return work()
