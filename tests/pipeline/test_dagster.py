@@ -379,7 +379,7 @@ def test_a_schedule_takes_yesterdays_partition_in_county_time(site, name, cron, 
     # 01:30 in Beijing is still the day before in UTC: a schedule that thought in UTC would take the wrong day
     at = datetime(2026, 11, 23, *clock, tzinfo=ZoneInfo("Asia/Shanghai")).astimezone(UTC)
     with (
-        dg.DagsterInstance.ephemeral() as instance,
+        dg.instance_for_test() as instance,
         dg.build_schedule_context(instance, at, repository_def=definitions.get_repository_def()) as context,
     ):
         requests = schedule.evaluate_tick(context).run_requests
