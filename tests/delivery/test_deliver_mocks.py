@@ -158,7 +158,9 @@ CASES += [(TWO, f) for f in ("session_expired", "lost_batch", "failed_batch")]
 
 
 @pytest.mark.parametrize(("platform", "fault"), CASES)
-def test_fault_17_18_19_20_21_22_23_24_whatever_meets_the_push_each_record_is_there_once(mocks, ledger, settings, platform, fault):
+def test_fault_17_18_19_20_21_22_23_24_whatever_meets_the_push_each_record_is_there_once(
+    mocks, ledger, settings, platform, fault
+):
     keys = records(ledger, settings, platform)
     order(mocks, platform, fault, args={"seconds": 0.4} if fault == "late_effect" else {})
     send(ledger, settings, platform)
