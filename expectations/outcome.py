@@ -134,6 +134,13 @@ def _verdicts(kind: Kind, rows: Places, words: Places, said: Sequence[Words]) ->
         "severity": [w.severity for w in said],
         "message": [message(kind, w.rule, w.field) for w in said],
     }
-    numbers = pa.array(words)
-    columns = {"row": pa.array(rows)} | {n: pa.array(v, pa.string()).take(numbers) for n, v in texts.items()}
+    numbers = pa.array(words, pa.int32())
+    columns = {"row": pa.array(rows)} | {n: _spread(numbers, v) for n, v in texts.items()}
     return pa.table(columns, schema=VERDICTS)
+
+
+def _spread(numbers: pa.Array, texts: list[str]) -> pa.DictionaryArray:
+    """Texts by their number, each different text held once (an Arrow dictionary may not repeat a value)."""
+    distinct = list(dict.fromkeys(texts))
+    place = pa.array([distinct.index(text) for text in texts], pa.int32())
+    return pa.DictionaryArray.from_arrays(place.take(numbers), pa.array(distinct, pa.string()))

@@ -25,15 +25,8 @@ CHECKER_GROUP, CHECKER_NAME = "zz_pipeline.checker", "default"
 # Issues of the standardizer carry no severity: all are errors but these.
 WARNING_ISSUES = frozenset({"STD-010"})
 
-VERDICTS = pa.schema(
-    [
-        ("row", pa.int64()),
-        ("rule", pa.string()),
-        ("field", pa.string()),
-        ("severity", pa.string()),
-        ("message", pa.string()),
-    ]
-)
+WORDS = pa.dictionary(pa.int32(), pa.string())  # millions of verdicts share a few hundred texts
+VERDICTS = pa.schema([("row", pa.int64()), ("rule", WORDS), ("field", WORDS), ("severity", WORDS), ("message", WORDS)])
 LONGEST_VALUE = 200
 LOOKED_AT = (
     10 * LONGEST_VALUE
