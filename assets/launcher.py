@@ -1,6 +1,7 @@
-"""Runs whose process is gone are told so: Dagster's own launcher never asks again, and such a run stays STARTED for ever.
+"""Runs that must not go on: Dagster's launcher never asks again for one whose process is gone, and starts twins of a night.
 
-Belongs here: asking the code server that started a run whether it still has it; ending a run whose code server is gone.
+Belongs here: asking the code server that started a run whether it still has it; ending a run whose code server is gone;
+not starting a night that another daemon asked for at the same moment.
 Must not: starting a run again, anything of a night.
 """
 
@@ -15,9 +16,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
-from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._core.storage.tags import GRPC_INFO_TAG, RUN_KEY_TAG, SCHEDULE_NAME_TAG
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._grpc.types import GetCurrentRunsResult
 from dagster._serdes import ConfigurableClassData, deserialize_value
@@ -39,6 +40,16 @@ class WatchedRunLauncher(DefaultRunLauncher):
         """As Dagster asks for it."""
         return cls(inst_data=inst_data)
 
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Start the run, unless an older one stands for the same tick: two daemons both look before either writes."""
+        run = context.dagster_run
+        older = _twin(self._instance, run)
+        if older is None:
+            super().launch_run(context)
+            return
+        said = f"这一夜已由另一个守护进程建立了运行 {older}，本运行未启动；不需要处理。请只保留一个 dagster-daemon。"
+        self._instance.report_run_canceled(run, message=said)
+
     @property
     def supports_check_run_worker_health(self) -> bool:
         """Run monitoring asks `check_run_worker_health` of every run that is STARTED."""
@@ -59,6 +70,16 @@ class WatchedRunLauncher(DefaultRunLauncher):
             WorkerStatus.FAILED,
             f"运行进程已中断（{said}）。已写入业务库的不受影响；重新运行当日即可续做，不会重复报送。",
         )
+
+
+def _twin(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """The oldest run of the same schedule's request if it is not this one; a repeated run is nobody's twin."""
+    if RUN_KEY_TAG not in run.tags or run.parent_run_id is not None:
+        return None
+    same = {tag: run.tags[tag] for tag in (RUN_KEY_TAG, SCHEDULE_NAME_TAG) if tag in run.tags}
+    oldest = instance.get_run_records(dg.RunsFilter(job_name=run.job_name, tags=same), limit=1, ascending=True)
+    found = oldest[0].dagster_run.run_id
+    return None if found == run.run_id else found
 
 
 def _has(run: dg.DagsterRun) -> bool | None:

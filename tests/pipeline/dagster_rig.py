@@ -73,6 +73,10 @@ class Daemons:
         """One iteration of the queue: what may start is started."""
         list(QueuedRunCoordinatorDaemon(interval_seconds=5).run_iteration(self.workspace))
 
+    def start(self, run: dg.DagsterRun) -> None:
+        """Hand a run to the launcher, as the queue does when it is its turn."""
+        self.instance.launch_run(run.run_id, self.workspace.create_request_context())
+
     def monitor(self) -> None:
         """One iteration of run monitoring and of the concurrency slots."""
         list(execute_run_monitoring_iteration(self.workspace, LOG))
