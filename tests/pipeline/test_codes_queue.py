@@ -16,7 +16,6 @@ from zz_pipeline.ledger.schema import quarantine
 from zz_pipeline.returns.units import open_units
 
 # one town for the module, and each test goes on where the one before left off
-pytestmark = pytest.mark.xdist_group("codes_queue")
 DEPARTMENTS = ["KGJ", "NYJ", "WLJ", "ZGJ"]
 
 

@@ -34,7 +34,6 @@ BEIJING = timezone(timedelta(hours=8))
 # A request that was under way at the kill may be logged a little later; the next run needs longer than this to send.
 UNDER_WAY = 1.0
 
-pytestmark = [pytest.mark.xdist_group("kills")]
 MANY = pytest.mark.long
 
 

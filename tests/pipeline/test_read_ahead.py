@@ -12,7 +12,6 @@ from zz_pipeline.ledger.schema import intake, record_head, watermark
 from zz_pipeline.standard.tables import Kind
 
 TRAP = "CREATE TRIGGER trap BEFORE INSERT ON record_version BEGIN SELECT RAISE(ABORT, 'refused'); END"
-pytestmark = pytest.mark.xdist_group("read_ahead")  # one town for the module
 DEPARTMENT = "CGJ"  # hands in a workbook a day
 
 

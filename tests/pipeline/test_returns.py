@@ -24,7 +24,6 @@ from zz_pipeline.sources.returned import LEADING, TRAILING, return_number
 from zz_pipeline.standard.canonical import sm3_hex
 
 # the tests share one staged county, so they run in one process
-pytestmark = pytest.mark.xdist_group("returns")
 
 OFFICE = shutil.which("soffice")
 MARKED = "FFFFEB9C"

@@ -23,7 +23,7 @@ from zz_pipeline.ledger.schema import metadata, outbox, record_version
 DAYS, SCALE, SEED = 2, 0.2, 47
 ZZ = str(Path(sys.executable).parent / "zz")
 
-pytestmark = [pytest.mark.postgres, pytest.mark.xdist_group("second_county")]
+pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture(scope="module")

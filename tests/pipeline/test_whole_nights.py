@@ -7,11 +7,7 @@ from zz_pipeline.ledger import audit
 
 # Two seeds in `make test`, all five in `make test-long`: each costs three whole nights.
 QUICK, LONG = (1, 3), (2, 5, 8)
-GROUP = {seed: pytest.mark.xdist_group(f"whole_nights_{seed}") for seed in (*QUICK, *LONG)}
-SEEDS = (
-    *(pytest.param(seed, marks=GROUP[seed]) for seed in QUICK),
-    *(pytest.param(seed, marks=(GROUP[seed], pytest.mark.long)) for seed in LONG),
-)
+SEEDS = (*QUICK, *(pytest.param(seed, marks=pytest.mark.long) for seed in LONG))
 
 
 @pytest.fixture(scope="module", params=SEEDS, ids="seed{}".format)

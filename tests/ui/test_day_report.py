@@ -19,7 +19,6 @@ from mock_platforms.county.defects import MOBILE
 from tests.pipeline import harness
 from zz_pipeline.reports.day import write_day_report
 
-pytestmark = pytest.mark.xdist_group("day_report")  # one town for the module: it must not be staged twice
 CANARY_ID, CANARY_MOBILE, CANARY_NAME = invented_resident_id(777), "13900000077", "金丝雀某某"
 INJECTED = "<script>alert(1)</script>"
 CHROMIUM = next(

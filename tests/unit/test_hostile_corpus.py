@@ -26,7 +26,6 @@ from zz_pipeline.settings import CHECKOUT
 from zz_pipeline.sources.signs import shown
 from zz_pipeline.standard.canonical import sm3_hex
 
-pytestmark = pytest.mark.xdist_group("hostile_corpus")  # one night for the module
 REGULAR = [case for case in CORPUS if not case.says or not set(case.says) & {"链接", "普通文件", "文件夹"}]
 CLEAN = "清白的检查表"
 
