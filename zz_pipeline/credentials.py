@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from zz_pipeline.errors import ConfigError
 
 SHORTEST = 32  # characters of a secret (contracts/gateway.md)
+ALERTS = "alerts"  # section of the channels' secrets, which is no platform
 CHANGEOVER = 300.0  # seconds by which a platform's clock may differ from ours (contracts/gateway.md)
 
 
@@ -58,6 +59,8 @@ def read_credentials(
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ConfigError(f"{path} 可被其他用户读取。请执行 chmod 600 {path}。")
         for platform, departments in toml(path).items():
+            if platform == ALERTS:
+                continue
             for department, said in departments.items():
                 found[f"{platform}.{department}"] = _credential(path, platform, department, said, zone)
     for name, value in env.items():

@@ -4,7 +4,7 @@ Belongs here: the models of `config/`, reading them, secrets (never in a repr), 
 Must not: opening sources, databases or connections; any default for a fact of the domain.
 
 Environment: ZZ_CONFIG (configuration folder), ZZ_HOME (state folder), ZZ_LEDGER_URL, ZZ_URL_<PLATFORM>,
-ZZ_SOURCE_<DEPARTMENT> (a source's address), ZZ_SECRET_<PLATFORM>_<DEPARTMENT> ("app_id:secret").
+ZZ_SOURCE_<DEPARTMENT> (a source's address), ZZ_SECRET_<PLATFORM>_<DEPARTMENT> ("app_id:secret"), ZZ_ALERTS_<NAME>.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from zz_pipeline.addresses import url_problem
+from zz_pipeline.alerts.config import AlertSecrets, AlertSpec, addresses, read_secrets
 from zz_pipeline.config_words import SAID
 from zz_pipeline.credentials import Credential as Credential
 from zz_pipeline.credentials import read_credentials
@@ -74,6 +75,7 @@ class County(_Model):
     empty_window_stop_from: int = 1000
     audit_keep_days: int = Field(default=400, ge=200)
     limits: Limits = Field(default_factory=Limits)
+    alerts: AlertSpec = Field(default_factory=AlertSpec)
 
 
 class SourceSpec(_Model):
@@ -127,12 +129,18 @@ class Department(_Model):
     aliases: tuple[str, ...] = ()
     uscc: str = Field(pattern=r"^[0-9A-HJ-NPQRTUWXY]{18}$")
     codes: tuple[str, ...] = ()
+    alert_to: tuple[str, ...] = ()  # mail addresses that are told of this department's troubles
     source: SourceSpec
     columns: dict[str, ColumnSpec] = Field(default_factory=dict)
     ignore: tuple[str, ...] = ()
     owner_column: str = ""
     void_column: str = ""
     void_values: tuple[str, ...] = ()
+
+    @field_validator("alert_to")
+    @classmethod
+    def _each_an_address(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return addresses(values)
 
     @property
     def names(self) -> frozenset[str]:
@@ -228,6 +236,7 @@ class Settings(_Model):
     platforms: dict[str, PlatformSpec]
     credit: PlatformSpec
     credentials: dict[str, Credential] = Field(repr=False)
+    alert_secrets: AlertSecrets = Field(default_factory=AlertSecrets, repr=False)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -302,6 +311,7 @@ def load_settings(
         platforms={name: specs[name] for name in county.platforms},
         credit=specs["credit"],
         credentials=read_credentials(state / "secrets.toml", env, county.timezone, _toml),
+        alert_secrets=read_secrets(_toml(state / "secrets.toml") if (state / "secrets.toml").exists() else {}, env),
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import requests
@@ -65,10 +65,25 @@ class _Watched(HTTPAdapter):
         return pool
 
 
+class Address(Protocol):
+    """Where a line leads, and how long a call may take; a `PlatformSpec` is one."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def connect_seconds(self) -> float: ...
+    @property
+    def read_seconds(self) -> float: ...
+    @property
+    def call_seconds(self) -> float: ...
+    @property
+    def ca_file(self) -> str: ...
+
+
 class Line:
     """The way to one platform's address. Each call has a connection of its own: only then is known what has left."""
 
-    def __init__(self, spec: PlatformSpec) -> None:
+    def __init__(self, spec: Address) -> None:
         self.spec = spec
         self._holder = Holder()
         self._http = _Session()

@@ -42,6 +42,10 @@ COMMITS: dict[str, str] = {
     "requeue": "a person approves that lost records are asked about",
     "code": "a person decides about an unknown value",
     "verified": "the audit chain was found whole up to its end",
+    "alerts": "troubles that changed, as messages to be sent",
+    "alerts_plan": "over which channels a message goes",
+    "alerts_claim": "a message is about to leave over a channel",
+    "alerts_sent": "what became of a message on a channel",
 }
 # Other borders: inside transactions, around files, around a request.
 PLACES: dict[str, str] = {

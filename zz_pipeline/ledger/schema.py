@@ -17,14 +17,16 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
 
-metadata = MetaData()
+from zz_pipeline.ledger.alert_tables import alert_message as alert_message
+from zz_pipeline.ledger.alert_tables import alert_sending as alert_sending
+from zz_pipeline.ledger.alert_tables import alert_state as alert_state
+from zz_pipeline.ledger.alert_tables import metadata as metadata
 
 KIND, KEY, DEPT, PLATFORM, DAY, DIGEST = String(10), String(35), String(8), String(32), String(10), String(64)
 

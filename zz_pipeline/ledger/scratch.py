@@ -17,7 +17,20 @@ from zz_pipeline.ledger.schema import metadata
 
 # What only sending and reconciling look at; the largest tables are among them.
 LEFT_OUT = frozenset(
-    ("attempt", "audit_event", "batch", "conflict", "difference", "holding", "lane", "receipt", "reconciliation")
+    (
+        "alert_message",
+        "alert_sending",
+        "alert_state",
+        "attempt",
+        "audit_event",
+        "batch",
+        "conflict",
+        "difference",
+        "holding",
+        "lane",
+        "receipt",
+        "reconciliation",
+    )
 )
 EMPTIED = frozenset(("wire",))  # frozen bytes of what was sent: NULL in the copy
 ROWS = 1000
