@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
@@ -20,6 +21,7 @@ from zz_pipeline.delivery import points
 from zz_pipeline.delivery.client import Client
 from zz_pipeline.delivery.deliver import DeliveryResult, deliver
 from zz_pipeline.errors import CheckError, ZzError
+from zz_pipeline.findings import Finding, tally
 from zz_pipeline.handover import Ahead, Checked, Desk, Raw
 from zz_pipeline.history import History
 from zz_pipeline.ledger import accept as acceptance
@@ -55,6 +57,7 @@ class StepResult:
     counts: dict[str, Any] = field(default_factory=dict)
     error: str = ""
     share: int = 0  # percent of records returned
+    findings: tuple[Finding, ...] = ()  # what the rules found, one entry a rule
 
     @property
     def ok(self) -> bool:
@@ -220,12 +223,11 @@ class Night(CountyTables):
             raise outcome
         split = quality.split(batch, outcome)
         desk.put_checked(Checked(split.accepted, split.quarantined, split.warnings, outcome.rule_set))
-        rules: dict[str, int] = {}
-        for entry in split.quarantined:
-            rules[entry.rule] = rules.get(entry.rule, 0) + 1
+        rules = Counter(entry.rule for entry in split.quarantined)
         share = round(100 * split.quarantined_units / batch.units) if batch.units else 0
-        counts = {"退回记录": split.quarantined_units, "警告": len(split.warnings), "按规则": rules}
-        return StepResult(desk.dept, desk.kind, "OK", counts, share=share)
+        counts = {"退回记录": split.quarantined_units, "警告": len(split.warnings), "按规则": dict(rules)}
+        findings = tally((*split.quarantined, *split.warnings))
+        return StepResult(desk.dept, desk.kind, "OK", counts, share=share, findings=findings)
 
     def judge(
         self, batches: Sequence[tuple[StandardBatch, str]], kind: Kind, day: date
