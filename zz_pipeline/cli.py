@@ -25,6 +25,7 @@ from rich.table import Table
 from zz_pipeline.commands import (
     audit,
     bench,
+    bulletin,
     chaos,
     codes,
     faults,
@@ -158,6 +159,7 @@ def doctor(as_json: Json = False) -> None:
 people.register(app, opened)
 withdraw.register(app, opened)
 trace.register(app, opened)
+bulletin.register(app, opened)
 audit.register(app, opened)
 reconcile.register(app, opened)
 faults.register(app)
