@@ -16,6 +16,9 @@ from pathlib import Path
 
 from sqlalchemy import insert, select
 
+from zz_pipeline.alerts import outbox as alerts_outbox
+from zz_pipeline.alerts import send as alerts_send
+from zz_pipeline.alerts.trouble import OFFICE, WARNING, Kind, Trouble
 from zz_pipeline.chaos import kill_child
 from zz_pipeline.chaos.kill_town import DAY, PLATFORMS, REPORTING, Town
 from zz_pipeline.course import NightResult, send, whole_night
@@ -115,7 +118,15 @@ def _people(town: Town, night: Night) -> int:
     people.decide(ledger, PLATFORMS[-1], keys, "give_up", now=now, **order)
     ignore_value(night, REPORTING[0], "result", "演练值", BY)
     people.set_stop(ledger, False, now=now, **order)
+    _told(night, now)
     return 0
+
+
+def _told(night: Night, now: float) -> None:
+    """Something new each time that people are to be told, over a channel that nobody answers."""
+    news = Trouble(f"drill:{uuid.uuid4().hex}", Kind.CALENDAR, OFFICE, WARNING, "演练", "演练，无需处理。", now)
+    alerts_outbox.put(night.ledger, [news], now)
+    alerts_send.flush(night.settings, night.ledger, now)
 
 
 def _people_then_sending(town: Town, night: Night) -> int:

@@ -53,6 +53,7 @@ CLOCKS = {
 LIMITS = {"rate": 10000.0, "burst": 10000.0, "daily_records": 100_000_000}
 WRITTEN = ("archive", "work", "returned", "reports", "locks")  # folders that nights write
 Verdicts = dict[str, list[CheckOutcome | CheckError]]  # by a digest of the tables
+NOBODY = "http://127.0.0.1:9/robot"  # a port on which nobody listens: alerts stay in their outbox
 STOP_SECONDS, CALM_SECONDS = 60, 10
 
 
@@ -246,6 +247,7 @@ def staged(folder: Path, shelf: Shelf, seed: int, verdicts: Verdicts) -> Iterato
         args += ["--credit-dir", str(home / "credit"), "--wire-dir", str(wire), "--receipt-delay", "0.02"]
         urls = stack.enter_context(_started("platforms", *args))
         env = {f"ZZ_URL_{name.upper()}": url for name, url in urls.items() if name != "control"}
+        env["ZZ_ALERTS_WEBHOOK_URL"] = NOBODY
         town = Town(home, config, wire, urls["control"], env, shelf, verdicts)
         town.limit("credit")
         yield town
