@@ -67,7 +67,7 @@ def stage(folder: Path, county: County, *, receipt_delay: float = 0.5) -> Iterat
 def dagster_home(folder: Path) -> Path:
     """A Dagster instance of its own with the settings of the checkout."""
     home = (folder / "dagster").resolve()
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
     (home / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text("utf-8"), "utf-8")
     return home
 

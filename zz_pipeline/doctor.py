@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from zz_pipeline import host_check
 from zz_pipeline.delivery.client import check_identity
 from zz_pipeline.department_check import check_departments
 from zz_pipeline.errors import ConfigError, SourceDown, ZzError
@@ -22,7 +23,6 @@ from zz_pipeline.sources.api import read_api
 from zz_pipeline.sources.base import Window
 from zz_pipeline.sources.database import read_database
 from zz_pipeline.standard.codes import CodeBook
-from zz_pipeline.standard.lists import Lists
 from zz_pipeline.standard.publishing_periods import FILE as PERIODS
 from zz_pipeline.standard.publishing_periods import Periods
 from zz_pipeline.standard.results import FollowUps
@@ -30,6 +30,7 @@ from zz_pipeline.standard.workdays import WorkCalendar
 
 FINE = "正常"
 CREDIT = "credit"
+SKEW = 60.0  # seconds; platforms refuse a signature that is 300 s off (contracts/gateway.md)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,22 @@ def _files(settings: Settings) -> Iterator[Finding]:
     yield _try("代码表", f"{config}/codes", lambda: CodeBook.load(config))
     yield _try("处理结果对照", f"{config}/codes/检查结果处理.csv", lambda: FollowUps.load(config))
     yield _try("部门配置", f"{config}/departments", lambda: check_departments(settings, CodeBook.load(config)))
-    yield _try("名录", f"{settings.lists}", lambda: Lists.load(settings.lists))
+    yield _try("名录", f"{settings.lists}", partial(host_check.check_lists, settings))
     yield _try("工作日表", f"{config}/workdays.csv", lambda: _calendar(settings))
     transition = settings.county.publicity_transition
     yield _try("公示期限表", f"{config}/{PERIODS}", lambda: Periods.load(config, transition))
+    yield from _around(settings)
+
+
+def _around(settings: Settings) -> Iterator[Finding]:
+    """What the texts already name with its place."""
+    yield _try("本县区划", "county.toml", partial(host_check.check_region, settings))
+    yield _try("部门来源不重复", "departments", partial(host_check.check_sources, settings))
+    yield _try("凭证各归各部门", "secrets.toml", partial(host_check.check_identities, settings))
+    yield _try("没有写错的名字", "环境变量与 secrets.toml", partial(host_check.check_names, settings))
+    yield _try("文件权限", str(settings.home), partial(host_check.check_modes, settings))
+    yield _try("磁盘", str(settings.home), partial(host_check.check_space, settings))
+    yield _try("Dagster 设置", "DAGSTER_HOME", partial(host_check.check_dagster, settings))
 
 
 def _connections(settings: Settings) -> Iterator[Finding]:
@@ -149,4 +162,9 @@ def _folder(settings: Settings, department: Department) -> None:
 
 
 def _address(settings: Settings, spec: PlatformSpec) -> None:
-    check_identity(spec, settings.county.environment)
+    skew = check_identity(spec, settings.county.environment)
+    if skew is not None and abs(skew) > SKEW:
+        way = "慢" if skew > 0 else "快"
+        raise ConfigError(
+            f"本机时钟比平台{way} {abs(skew):.0f} 秒；差到 300 秒平台就拒绝签名。请校准时钟（NTP）后再检查。"
+        )

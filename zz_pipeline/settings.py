@@ -4,7 +4,8 @@ Belongs here: the models of `config/`, reading them, secrets (never in a repr), 
 Must not: opening sources, databases or connections; any default for a fact of the domain.
 
 Environment: ZZ_CONFIG (configuration folder), ZZ_HOME (state folder), ZZ_LEDGER_URL, ZZ_URL_<PLATFORM>,
-ZZ_SOURCE_<DEPARTMENT> (a source's address), ZZ_SECRET_<PLATFORM>_<DEPARTMENT> ("app_id:secret"), ZZ_ALERTS_<NAME>.
+ZZ_SOURCE_<DEPARTMENT> (a source's address), ZZ_SECRET_<PLATFORM>_<DEPARTMENT> ("app_id:secret"), ZZ_ALERTS_<NAME>;
+DAGSTER_HOME is only looked at.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class County(_Model):
     code: str = Field(pattern=r"^\d{6}$")
     name: str
     office: str
-    timezone: str = "Asia/Shanghai"
+    timezone: Literal["Asia/Shanghai"] = "Asia/Shanghai"  # the one legal time of China; partitions are its days
     environment: Literal["test", "production"] = "test"
     ledger_url: str = "sqlite:///${home}/ledger.db"
     inbox: str = "${home}/inbox"
@@ -74,6 +75,7 @@ class County(_Model):
     empty_stop_from: int = 20
     empty_window_stop_from: int = 1000
     audit_keep_days: int = Field(default=400, ge=200)
+    free_disk_mib: int = Field(default=1024, ge=0)
     limits: Limits = Field(default_factory=Limits)
     alerts: AlertSpec = Field(default_factory=AlertSpec)
 
@@ -237,6 +239,8 @@ class Settings(_Model):
     credit: PlatformSpec
     credentials: dict[str, Credential] = Field(repr=False)
     alert_secrets: AlertSecrets = Field(default_factory=AlertSecrets, repr=False)
+    dagster_home: Path | None = None
+    strays: tuple[str, ...] = ()  # names of ZZ_ variables that nothing reads
 
     @property
     def zone(self) -> ZoneInfo:
@@ -312,7 +316,16 @@ def load_settings(
         credit=specs["credit"],
         credentials=read_credentials(state / "secrets.toml", env, county.timezone, _toml),
         alert_secrets=read_secrets(_toml(state / "secrets.toml") if (state / "secrets.toml").exists() else {}, env),
+        dagster_home=Path(env["DAGSTER_HOME"]) if env.get("DAGSTER_HOME") else None,
+        strays=_strays(env, specs, departments),
     )
+
+
+def _strays(env: Mapping[str, str], platforms: Mapping[str, Any], departments: Mapping[str, Any]) -> tuple[str, ...]:
+    read = {"ZZ_CONFIG", "ZZ_HOME", "ZZ_LEDGER_URL", *(f"ZZ_URL_{name.upper()}" for name in platforms)}
+    read |= {f"ZZ_SOURCE_{key}" for key in departments}
+    read |= {f"ZZ_SECRET_{name.upper()}_{key}" for name in platforms for key in departments}
+    return tuple(sorted(n for n in env if n.startswith("ZZ_") and n not in read and not n.startswith("ZZ_ALERTS_")))
 
 
 def _departments(config: Path, env: Mapping[str, str]) -> dict[str, Department]:

@@ -45,7 +45,7 @@ class County:
         urls: Mapping[str, str] | None = None,
     ) -> County:
         """Draw the county and write what does not change from day to day. No day is applied yet."""
-        root.mkdir(parents=True, exist_ok=True)
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
         county = cls(root, World(seed, last, days, scale), urls=urls)
         for key in REPORTING:
             (root / "inbox" / key).mkdir(parents=True, exist_ok=True)

@@ -306,6 +306,7 @@ def test_a_test_setup_pointed_at_production_rules_is_named_for_every_platform(to
     with _edited(town.config / "county.toml", r'(?m)^environment = "test"', 'environment = "production"'):
         code, named = _named(town)
     assert code == 2
+    assert "DAGSTER_HOME" in named.pop("Dagster 设置")
     assert len(named) == 4
     assert all("production" in text and "environment" in text for text in named.values())
 

@@ -307,8 +307,8 @@ def exchange(
 # ---------------------------------------------------------------- identity
 
 
-def check_identity(target: PlatformSpec | Client, environment: str) -> None:
-    """GET /health before anything is sent; nothing is signed.
+def check_identity(target: PlatformSpec | Client, environment: str) -> float | None:
+    """GET /health before anything is sent; nothing is signed. Seconds that the platform's clock is ahead, if it says.
 
     WrongPlatform if another platform or environment answers, or production would go in clear; ClockWrong if our clock
     has fallen back; DeliveryError if nothing usable answers.
@@ -325,6 +325,7 @@ def check_identity(target: PlatformSpec | Client, environment: str) -> None:
         words = reply.error or f"HTTP {reply.http}"
         raise DeliveryError(f"平台 {spec.label} 的健康检查没有应答（{words}），本次不发送，稍后再试。")
     _expect_identity(spec, environment, reply)
+    return reply.skew_seconds
 
 
 def _expect_identity(spec: PlatformSpec, environment: str, reply: Reply) -> None:

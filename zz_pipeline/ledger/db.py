@@ -89,7 +89,7 @@ class Ledger:
 
 def _make_folder(folder: Path) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise LedgerError(
             f"业务数据库的文件夹 {folder} 建不了（{error.strerror}）。请检查 ledger_url 与该处的权限。"
