@@ -7,12 +7,13 @@ everything downstream, and one department would stop the county.
 
 from collections.abc import Callable
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from assets import groups, results
-from assets.partitions import DAYS, MANY_DAYS, days, run_of
+from assets.gate import GATE
+from assets.partitions import days, run_of
 from assets.resources import NightResource
 
 if TYPE_CHECKING:
@@ -22,13 +23,16 @@ READ = "source_was_read"
 KINDS = {"database": "sql", "workbook": "excel", "csv": "csv", "http": "api", "none": "noop"}
 
 
-def department_asset(key: str, short: str, kind: str) -> dg.AssetsDefinition:
-    """The raw asset of one department."""
+def department_asset(key: str, short: str, kind: str, clock: dg.FreshnessPolicy | None) -> dg.AssetsDefinition:
+    """The raw asset of one department; `clock`: how old what was read may be."""
     text = f"{short}：读取当日新增和更正的检查结果，原样存档。" if kind != "none" else f"{short}：零报送，无数据来源。"
-    return _raw(key, text, KINDS[kind], lambda night, day: night.pull(key, day))
+    look = {"kinds": {KINDS[kind]}, "freshness_policy": clock, **groups.common(groups.SOURCE, short, source=key)}
+    return _raw(key, text, look, lambda night, day: night.pull(key, day))
 
 
-def credit_asset(name: str, kind: str, text: str) -> dg.AssetsDefinition:
+def credit_asset(
+    name: str, kind: str, text: str, owner: str, clock: dg.FreshnessPolicy | None = None
+) -> dg.AssetsDefinition:
     """The raw asset of ratings or of repair notices."""
 
     def read(night: "Night", day: date) -> "StepResult":
@@ -36,22 +40,17 @@ def credit_asset(name: str, kind: str, text: str) -> dg.AssetsDefinition:
 
         return night.pull_credit(Kind(kind), day)
 
-    return _raw(name, text, "api", read)
+    look = {"kinds": {"api"}, "freshness_policy": clock, **groups.common(groups.SOURCE, owner, source="credit")}
+    return _raw(name, text, look, read)
 
 
-def _raw(name: str, text: str, kind: str, read: "Callable[[Night, date], StepResult]") -> dg.AssetsDefinition:
+def _raw(
+    name: str, text: str, look: dict[str, Any], read: "Callable[[Night, date], StepResult]"
+) -> dg.AssetsDefinition:
     key = dg.AssetKey(["raw", name])
     spec = dg.AssetCheckSpec(READ, asset=key, description="来源已读到；读不到时只影响该来源，下次运行补读。")
 
-    @dg.asset(
-        key=key,
-        description=text,
-        group_name=groups.SOURCE,
-        kinds={kind},
-        partitions_def=DAYS,
-        backfill_policy=MANY_DAYS,
-        check_specs=[spec],
-    )
+    @dg.asset(key=key, deps=[GATE], description=text, check_specs=[spec], **look)
     @results.spoken
     def raw(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
         steps = night.night(run_of(context))

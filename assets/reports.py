@@ -5,25 +5,29 @@ Belongs here: the two assets. Must not: figures (those are `zz_pipeline.reports`
 
 import dagster as dg
 
-from assets import groups, results
-from assets.partitions import DAYS, MANY_DAYS, days, run_of
+from assets import clocks, groups, results
+from assets.partitions import days, run_of
 from assets.resources import NightResource
 
 DAY_REPORT = dg.AssetKey(["reports", "day"])
 BALANCE = dg.AssetKey(["reports", "balance"])
 
 
-def report_assets(after: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
+def report_assets(after: list[dg.AssetKey], office: str) -> list[dg.AssetsDefinition]:
     """The day report, then the balance; a night that does not balance fails here."""
+    return [day_report_asset(after, office), balance_asset(office)]
+
+
+def day_report_asset(after: list[dg.AssetKey], office: str) -> dg.AssetsDefinition:
+    """What the office reads in the morning."""
 
     @dg.asset(
         key=DAY_REPORT,
         deps=after,
         description="日报：收支平衡、各部门各平台情况、退回原因、暂缓与不明及其原因（HTML 与 JSON）。",
-        group_name=groups.REPORT,
         kinds={"html"},
-        partitions_def=DAYS,
-        backfill_policy=MANY_DAYS,
+        freshness_policy=clocks.by_morning(),
+        **groups.common(groups.REPORT, office),
     )
     @results.spoken
     def day_report(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
@@ -31,22 +35,27 @@ def report_assets(after: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
 
         steps = night.night(run_of(context))
         for day in days(context):
-            path = dg.MetadataValue.path(str(write_day_report(steps, day)))
-            context.add_asset_metadata({"日报": path}, partition_key=day.isoformat())
+            path = write_day_report(steps, day)
+            context.add_asset_metadata(results.reported(steps, day, path), partition_key=day.isoformat())
         yield dg.MaterializeResult()
+
+    return day_report
+
+
+def balance_asset(office: str) -> dg.AssetsDefinition:
+    """The promise; a night that does not keep it fails."""
 
     @dg.asset(
         key=BALANCE,
         deps=[DAY_REPORT],
         description="平衡：拉取＝未变＋退回＋接收；每个平台的接收＝各状态之和。不平衡则当夜失败。",
-        group_name=groups.REPORT,
         kinds={"sql"},
-        partitions_def=DAYS,
-        backfill_policy=MANY_DAYS,
+        freshness_policy=clocks.by_morning(),
         check_specs=[
             dg.AssetCheckSpec("balanced", asset=BALANCE, description="两条等式对每个部门、每个平台都成立。"),
             dg.AssetCheckSpec("complete", asset=BALANCE, description="所有来源都已读到，所有平台都已核对。"),
         ],
+        **groups.common(groups.REPORT, office),
     )
     @results.spoken
     def balance(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
@@ -65,4 +74,4 @@ def report_assets(after: list[dg.AssetKey]) -> list[dg.AssetsDefinition]:
             raise dg.Failure(said, allow_retries=False)
         yield dg.MaterializeResult()
 
-    return [day_report, balance]
+    return balance

@@ -1,1 +1,1 @@
-"""WHEN: jobs and schedules. Belongs here: times, time zone, selections. Must not: data logic."""
+"""WHEN: jobs, schedules and sensors. Belongs here: times, time zone, selections. Must not: data logic."""
