@@ -17,7 +17,7 @@ from zz_pipeline.reports.office.model import Bulletin, Line, Listing
 # a department's file name or reason may begin with = + - @: no text may become a formula, a link or a number
 PLAIN = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
 FONT = "微软雅黑"
-SUMMARY, DAYS, WORDS = "汇总", "逐日提交", "指标说明"
+SUMMARY, CHANGES, NUMBERS, DAYS, WORDS = "汇总", "较上期", "数量", "逐日提交", "指标说明"
 _FORMATS: dict[str, dict[str, Any]] = {
     "title": {"bold": True, "font_size": 16},
     "hint": {"font_color": "#5D6B7C", "text_wrap": False},
@@ -35,8 +35,8 @@ def render(bulletin: Bulletin) -> bytes:
     out = BytesIO()
     book = xlsxwriter.Workbook(out, PLAIN)
     looks = {name: book.add_format({"font_name": FONT, "font_size": 10} | spec) for name, spec in _FORMATS.items()}
-    _summary(book.add_worksheet(SUMMARY), bulletin, looks)
-    _days(book.add_worksheet(DAYS), bulletin, looks)
+    for name, draw in ((SUMMARY, _summary), (CHANGES, _changes), (NUMBERS, _counts), (DAYS, _days)):
+        draw(book.add_worksheet(name), bulletin, looks)
     for one in bulletin.listings:
         _listing(book.add_worksheet(one.title), one, bulletin, looks)
     _definitions(book.add_worksheet(WORDS), looks)
@@ -45,38 +45,55 @@ def render(bulletin: Bulletin) -> bytes:
 
 
 def _summary(sheet: Any, bulletin: Bulletin, looks: dict[str, Any]) -> None:
-    sheet.write_string(0, 0, f"{bulletin.title}（{bulletin.period.text}）", looks["title"])
     said = f"{bulletin.issuer}　截至 {bulletin.made_at}（北京时间）　审计链第 {bulletin.events} 条 {bulletin.head}"
-    sheet.write_string(1, 0, said, looks["hint"])
-    before = bulletin.period.before_word
-    headings = ["部门", "数据类", "排名", *(c.name for c in COUNTS)]
-    headings += [h for i in INDICATORS for h in (i.name, f"{i.name}（{before}）", f"{i.name}增减（百分点）")]
-    _heads(sheet, 3, [*headings, "备注"], looks)
+    _title(sheet, f"{bulletin.title}（{bulletin.period.text}）", said, looks)
+    headings = ("部门", "数据类", "排名", *(one.name for one in INDICATORS), "备注")
+    _heads(sheet, 3, headings, looks)
     for n, line in enumerate((*bulletin.lines, bulletin.total), 4):
-        _line(sheet, n, line, looks)
-    sheet.set_row(3, 46)
-    sheet.set_column(0, 1, 15)
-    sheet.set_column(2, 2, 11)
-    sheet.set_column(3, len(headings) - 1, 9.5)
-    sheet.set_column(len(headings), len(headings), 26)
-    sheet.freeze_panes(4, 3)
-    _paper(sheet, 4)
+        _texts(sheet, n, line, (line.rank, *(line.now.ratios[one.key].text for one in INDICATORS), line.remark), looks)
+    _shape(sheet, (15, 10, 18, *[11] * len(INDICATORS), 30), 4, 3)
 
 
-def _line(sheet: Any, n: int, line: Line, looks: dict[str, Any]) -> None:
-    name = looks["text"] if line.dept else looks["bold"]
-    for at, text in enumerate((line.name, line.kind, line.rank)):
-        sheet.write_string(n, at, text, name)
-    at = 3
-    for count in COUNTS:
-        sheet.write_number(n, at, line.now.counts[count.key], looks["number"])
-        at += 1
-    for one in INDICATORS:
-        now, before = line.now.ratios[one.key], line.before.ratios[one.key]
-        for text in (now.text, before.text, now.change(before)):
-            sheet.write_string(n, at, text, looks["right"])
-            at += 1
-    sheet.write_string(n, at, line.remark, looks["text"])
+def _changes(sheet: Any, bulletin: Bulletin, looks: dict[str, Any]) -> None:
+    before = bulletin.period.before_word
+    _title(sheet, f"指标较{before}增减", f"增减为百分点；{before}数字按现在的台账重新统计", looks)
+    heads = [h for one in INDICATORS for h in (f"{one.name}（{before}）", f"{one.name}增减")]
+    _heads(sheet, 3, ("部门", "数据类", *heads), looks)
+    for n, line in enumerate((*bulletin.lines, bulletin.total), 4):
+        pairs = [(line.now.ratios[one.key], line.before.ratios[one.key]) for one in INDICATORS]
+        _texts(sheet, n, line, [text for now, old in pairs for text in (old.text, now.change(old))], looks)
+    _shape(sheet, (15, 10, *[10] * len(heads)), 4, 2)
+
+
+def _counts(sheet: Any, bulletin: Bulletin, looks: dict[str, Any]) -> None:
+    _title(sheet, f"数量（{bulletin.period.text}）", "每一列的口径见“指标说明”，记录键见各明细表", looks)
+    _heads(sheet, 3, ("部门", "数据类", *(one.name for one in COUNTS)), looks)
+    for n, line in enumerate((*bulletin.lines, bulletin.total), 4):
+        _texts(sheet, n, line, (), looks)
+        for at, one in enumerate(COUNTS, 2):
+            sheet.write_number(n, at, line.now.counts[one.key], looks["number"])
+    _shape(sheet, (15, 10, *[8] * len(COUNTS)), 4, 2)
+
+
+def _title(sheet: Any, title: str, hint: str, looks: dict[str, Any]) -> None:
+    sheet.write_string(0, 0, title, looks["title"])
+    sheet.write_string(1, 0, hint, looks["hint"])
+    sheet.set_row(3, 32)
+
+
+def _texts(sheet: Any, n: int, line: Line, texts: Sequence[str], looks: dict[str, Any]) -> None:
+    """Department and kind of data, then texts; what reads like a number stands on the right."""
+    for at, text in enumerate((line.name, line.kind)):
+        sheet.write_string(n, at, text, looks["text" if line.dept else "bold"])
+    for at, text in enumerate(texts, 2):
+        sheet.write_string(n, at, text, looks["right" if text[-1:] in "%0123456789—平" and text else "text"])
+
+
+def _shape(sheet: Any, widths: Sequence[float], top: int, left: int) -> None:
+    for at, width in enumerate(widths):
+        sheet.set_column(at, at, width)
+    sheet.freeze_panes(top, left)
+    _paper(sheet, top)
 
 
 def _days(sheet: Any, bulletin: Bulletin, looks: dict[str, Any]) -> None:

@@ -24,8 +24,6 @@ from zz_pipeline.reports.office.period import Period
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
 
-SHARED = "共享数据，不排名"
-
 
 def bulletin(night: Night, period: Period) -> Bulletin:
     """Everything a bulletin shows; one read transaction, so that all of it is of one moment."""
@@ -82,18 +80,21 @@ def _tally(frame: Frame, calendar: Days) -> dict[Key, Counter[str]]:
 def _lines(frame: Frame, now: Mapping[Key, Counter[str]], before: Mapping[Key, Counter[str]]) -> tuple[Line, ...]:
     found = {key: counting.figures(now[key]) for key in now}
     places = ranking.ranks({key[0]: f for key, f in found.items() if key[1] == "inspection"})
-    return tuple(
+    lines = [
         Line(
             dept=key[0],
             name=frame.settings.departments[key[0]].short,
             kind=KINDS[key[1]],
             now=f,
             before=counting.figures(before[key]),
-            rank=places[key[0]] if key[1] == "inspection" else SHARED,
+            rank=places[key[0]] if key[1] == "inspection" else ranking.SHARED,
             remark=_remark(f),
         )
         for key, f in found.items()
-    )
+    ]
+    return tuple(
+        sorted(lines, key=lambda line: ranking.order(line.rank))
+    )  # stable: ties stay in the order of the files
 
 
 def _remark(f: Figures) -> str:

@@ -226,16 +226,11 @@ def _table(doc: Any, b: Bulletin, caption: str, headings: Sequence[str], cells: 
     table = doc.add_table(rows=1 + len(rows), cols=2 + len(headings), style="Table Grid")
     table.alignment, table.autofit = WD_TABLE_ALIGNMENT.CENTER, False
     widths = [Mm(25), Mm(14), *[Mm(117 / len(headings))] * len(headings)]
-    for row, texts in zip(
-        table.rows, [["部门", "数据类", *headings], *([_name(x), x.kind, *cells(x)] for x in rows)], strict=True
-    ):
-        _row(row, texts, widths, head=row is table.rows[0])
+    _row(table.rows[0], ("部门", "数据类", *headings), widths, head=True)
+    for n, line in enumerate(rows, 1):
+        _row(table.rows[n], (line.name, line.kind, *cells(line)), widths, head=False)
     _repeat(table.rows[0])
     _text(doc, "", BODY, SIZE_TABLE)
-
-
-def _name(line: Line) -> str:
-    return line.name
 
 
 def _row(row: Any, texts: Sequence[str], widths: Sequence[Any], *, head: bool) -> None:
@@ -252,7 +247,7 @@ def _row(row: Any, texts: Sequence[str], widths: Sequence[Any], *, head: bool) -
 def _tight(cell: Any) -> None:
     """Small side margins, so that 100.0% stands on one line."""
     margins = OxmlElement("w:tcMar")
-    for side in ("w:start", "w:end"):
+    for side in ("w:left", "w:right"):
         edge = OxmlElement(side)
         edge.set(qn("w:w"), "20")
         edge.set(qn("w:type"), "dxa")

@@ -12,6 +12,8 @@ from zz_pipeline.reports.office.indicators import INDICATOR, RANKED_BY
 from zz_pipeline.reports.office.model import Figures
 
 NOTHING, NOT_READ, NOT_RANKED = "零报送", "没有读到", "不排名"
+SHARED = "共享数据，不排名"  # ratings: the credit platform made them, the credit lead only passes them on
+_AFTER = (NOT_RANKED, NOT_READ, NOTHING, SHARED)
 
 
 def ranks(found: Mapping[str, Figures]) -> dict[str, str]:
@@ -34,3 +36,9 @@ def unranked(f: Figures) -> str:
     if f.counts["handed"]:
         return NOT_RANKED
     return NOT_READ if f.counts["lost_days"] else NOTHING
+
+
+def order(rank: str) -> tuple[int, int]:
+    """Where a rank stands in a table: places first, then who has none, then data that are not ranked at all."""
+    _, sign, place = rank.partition("第")
+    return (0, int(place)) if sign else (1 + _AFTER.index(rank), 0)
