@@ -113,8 +113,8 @@ class Board:
                 state = _STATES.get(wire.text(item, "state"), "")
                 yield p.Remote(wire.text(item, "key"), "inspection", state, wire.text(item, "digest"))
 
-    def probe(self, call: p.Call) -> bool:
-        return call("GET", "/quota").http == 200
+    def probe(self, call: p.Call) -> p.Answer:
+        return p.Answer(p.Effect.JUDGED if call("GET", "/quota").http == 200 else p.Effect.UNKNOWN)
 
     def listing(self, call: p.Call, kind: str, since: datetime | None, until: datetime | None) -> Iterator[p.Remote]:
         return self._entries(call, ENTRIES) if kind == "inspection" else iter(())

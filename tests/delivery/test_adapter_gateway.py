@@ -99,9 +99,10 @@ def test_a_wrong_clock_is_told_with_the_difference_if_the_platform_shows_its_tim
 )
 def test_a_probe_believes_only_the_platforms_own_answer(name, success):
     good = {"code": success, "data": {"rate": 10, "burst": 20, "daily_records": 200000, "used_today": 1234}}
-    assert adapter(name).probe(w.Script(quota=w.reply(200, good)))
+    assert adapter(name).probe(w.Script(quota=w.reply(200, good))).effect is Effect.JUDGED
     for bad in (w.reply(200, good | {"code": "x"}), w.reply(200, {"code": success}), w.reply(500, good), w.reply(200)):
-        assert not adapter(name).probe(w.Script(quota=bad))
+        assert adapter(name).probe(w.Script(quota=bad)).effect is Effect.UNKNOWN
+    assert adapter(name).probe(w.Script(quota=w.reply(401, {"code": "4011"}))).effect is Effect.AUTH
 
 
 def test_a_query_has_blanks_as_percent_20_and_commas_as_they_are():

@@ -318,7 +318,7 @@ def test_an_ended_session_is_renewed_for_a_query_and_told_for_a_push(mocks):
     desk.line.new_session()
     assert desk.push(sent).effect is Effect.TAKEN_IN
     mocks.control("POST", "/sessions/expire", {"platform": desk.name})
-    assert desk.speaker.probe(desk.line)
+    assert desk.speaker.probe(desk.line).effect is Effect.JUDGED
 
 
 # ---------------------------------------------------------------- refusals of whole batches
@@ -380,7 +380,7 @@ def test_the_gateways_refusals_are_read_on_every_platform(mocks, name):
     mocks.control("POST", "/quota", {"platform": name, "daily_records": 0})
     answer = desk.push(sent)
     assert (answer.effect, answer.code, answer.retry_after) == (Effect.BUSY, "4291", None)
-    assert desk.speaker.probe(desk.line)
+    assert desk.speaker.probe(desk.line).effect is Effect.JUDGED
 
 
 @pytest.mark.parametrize("name", PLATFORMS)

@@ -452,6 +452,25 @@ def test_the_breaker_opens_probes_with_a_query_and_closes_again(platform, ledger
     assert table(ledger, schema.lane)[0].failures == 0
 
 
+def test_fault_66_a_breakers_probe_that_is_refused_stops_the_lane_until_a_person_releases_it(
+    platform, ledger, settings, clock
+):
+    accept_many(ledger, settings, "SCJG", 3)
+    platform.faults.append("close_before")
+    platform.ask_faults.extend([*["html"] * 4, "auth"])
+    result = run(ledger, settings, clock)
+    assert platform.queries[-1] == "/quota"
+    assert "凭证被平台拒绝（4012）" in result.lanes["SCJG"].stopped
+    assert any("zz release" in alarm for alarm in result.alarms)
+    asked = len(platform.queries)
+    clock.sleep(86_400.0)
+    assert run(ledger, settings, clock).requests == 0
+    assert (len(platform.queries), len(platform.pushes)) == (asked, 1)
+    people.release_lane(ledger, ENTRY, "SCJG", actor="张某", note="已换密钥")
+    run(ledger, settings, clock)
+    assert states(ledger) == {"CONFIRMED": 3}
+
+
 def test_lanes_run_side_by_side_and_one_lanes_missing_credential_stops_only_itself(
     platform, ledger, settings, tmp_path, clock
 ):

@@ -233,8 +233,8 @@ class Adapter(Protocol):
         """
         ...
 
-    def probe(self, call: Call) -> bool:
-        """A harmless query: does the platform answer as the contract says?"""
+    def probe(self, call: Call) -> Answer:
+        """A harmless query: JUDGED if the platform answers as the contract says, else what it said instead."""
         ...
 
     def listing(self, call: Call, kind: str, since: datetime | None, until: datetime | None) -> Iterator[Remote]:

@@ -308,14 +308,40 @@ def _lane(conn: Connection, lane: Lane, heard: Heard, rows: Sequence[OutRow], do
     refused = sum(row.state is State.REJECTED for row in rows)
     release = f"处理后执行 zz release {lane.platform} {lane.dept} 恢复"
     if answer.effect is X.AUTH:
-        done.stop = f"凭证被平台拒绝（{answer.code}）：请核对 secrets.toml 中 {lane.dept} 的凭证、停用状态和服务器时钟，{release}"
+        done.stop = _refused_credential(lane, answer)
     elif answer.effect is X.STOP:
         done.stop = f"平台答复 {answer.code}：{mask_text(answer.message)}。须由人员查明原因，{release}"
     elif len(rows) >= REFUSALS_FROM and refused > REFUSALS_SHARE * len(rows):
         done.stop = f"一批 {len(rows)} 条中有 {refused} 条被退回，疑似字段或代码对照有误；请核查，{release}"
     if done.stop:
-        lane.stop(conn, done.stop)
-        done.alarms.append(f"通道 {lane.name} 已停用：{done.stop}。")
+        _stop(conn, lane, done)
+
+
+def _refused_credential(lane: Lane, answer: Answer) -> str:
+    release = f"处理后执行 zz release {lane.platform} {lane.dept} 恢复"
+    return (
+        f"凭证被平台拒绝（{answer.code}）：请核对 secrets.toml 中 {lane.dept} 的凭证、停用状态和服务器时钟，{release}"
+    )
+
+
+def _stop(conn: Connection, lane: Lane, done: Outcome) -> None:
+    lane.stop(conn, done.stop)
+    done.alarms.append(f"通道 {lane.name} 已停用：{done.stop}。")
+
+
+def probed(lane: Lane, answer: Answer, queries: Sequence[Query], now: float) -> Outcome:
+    """Write what the probe of an open breaker heard: it closes, waits on, or the credential is refused and the lane stops."""
+    done = Outcome()
+    with lane.fenced("probe") as conn:
+        keep_queries(conn, lane, queries)
+        if answer.effect is X.JUDGED:
+            budget.note_success(conn, lane.platform, lane.dept)
+            return done
+        budget.note_failure(conn, lane.platform, lane.dept, now)
+        if answer.effect is X.AUTH:
+            done.stop = _refused_credential(lane, answer)
+            _stop(conn, lane, done)
+    return done
 
 
 def _hold(conn: Connection, lane: Lane, moments: Sequence[float], now: float) -> None:

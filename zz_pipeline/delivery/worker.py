@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from sqlalchemy import ColumnElement, func, select
 
@@ -18,7 +19,8 @@ from zz_pipeline.delivery.lanes import Lane, open_batches
 from zz_pipeline.delivery.meter import Line, Meter
 from zz_pipeline.delivery.protocol import Answer, Clock, Effect, Sent, State
 from zz_pipeline.delivery.rows import read_batch, read_rows
-from zz_pipeline.delivery.settle import QUOTA, Heard, Outcome, settle, unsend
+from zz_pipeline.delivery.settle import QUOTA, Heard, Outcome, probed, settle, unsend
+from zz_pipeline.delivery.states import FOR_PEOPLE
 from zz_pipeline.errors import DeliveryError, LedgerError
 from zz_pipeline.ledger.again import again
 from zz_pipeline.ledger.schema import lane as lane_table
@@ -144,7 +146,7 @@ class Worker:
         """Claim the next batch and send it; False if there is none."""
         done = again(lambda: claim(self.lane, self.desk, self.watch.clock()))
         self.result.moves.update(str(row.state) for row in done.settled)
-        self.result.alarms += [f"{r.key.record_key}：{r.reason}" for r in done.settled if r.state is State.DEAD]
+        self.result.alarms += [f"{r.key.record_key}：{r.reason}" for r in done.settled if r.state in FOR_PEOPLE]
         if done.wait:
             return self._wait(self.watch.clock() + done.wait)
         if done.spent:
@@ -194,13 +196,15 @@ class Worker:
         return answer
 
     def _settle(self, heard: Heard) -> None:
-        outcome: Outcome = again(lambda: settle(self.lane, self.desk, heard))
-        self.result.moves.update(outcome.states)
-        self.result.alarms += outcome.alarms
-        self.result.stopped = outcome.stop
+        self._heed(again(lambda: settle(self.lane, self.desk, heard)))
         if heard.answer.code == QUOTA and heard.answer.effect is Effect.BUSY:
             self.result.alarms.append(SPENT.format(self.desk.spec.label))
             self._quota_met(heard.batch_id)
+
+    def _heed(self, outcome: Outcome) -> None:
+        self.result.moves.update(outcome.states)
+        self.result.alarms += outcome.alarms
+        self.result.stopped = outcome.stop
 
     def _quota_met(self, batch_id: str) -> None:
         """The platform counts more than we do: from now on all lanes know."""
@@ -231,12 +235,11 @@ class Worker:
                 broken = f"{self.desk.spec.label} 连续失败 {failures} 次，已熔断；未报的记录留待下次"
                 self.result.stopped = self.result.stopped or broken
                 return False
-            well = self.desk.adapter.probe(self.meter)
-            with self.lane.fenced("probe") as conn:
-                if well:
-                    budget.note_success(conn, self.lane.platform, self.lane.dept)
-                else:
-                    budget.note_failure(conn, self.lane.platform, self.lane.dept, self.watch.clock())
+            answer = self._session(self.desk.adapter.probe(self.meter))
+            now, asked = self.watch.clock(), self.meter.taken()
+            self._heed(again(partial(probed, self.lane, answer, asked, now)))
+            if self.result.stopped:
+                return False
 
     def _still_there(self) -> bool:
         """After a failure: a platform that is away is looked at once more a minute later, and not called meanwhile."""

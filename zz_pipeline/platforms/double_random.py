@@ -171,9 +171,9 @@ class DoubleRandom:
         with wire.usable():
             return _judged(reply.json, sent)
 
-    def probe(self, call: Call) -> bool:
-        """Whether /quota answers as the contract says."""
-        return wire.quota_answers(call, "0000")
+    def probe(self, call: Call) -> Answer:
+        """What /quota answers."""
+        return wire.quota_answer(call, "0000")
 
     def listing(self, call: Call, kind: str, since: datetime | None, until: datetime | None) -> Iterator[Remote]:
         """Records of a kind by last change; a record may come twice, the later statement counts."""

@@ -233,9 +233,9 @@ class InternetSupervision:
         clash = {inserts[k]: s for k, s in stored.items() if s.state == "PRESENT" and s.content_hash != ours[k]}
         return tuple(_clashing(v, clash[v.key]) if v.key in clash else v for v in verdicts)
 
-    def probe(self, call: Call) -> bool:
-        """Whether /quota answers as the contract says."""
-        return wire.quota_answers(call, "200")
+    def probe(self, call: Call) -> Answer:
+        """What /quota answers."""
+        return wire.quota_answer(call, "200")
 
     def listing(self, call: Call, kind: str, since: datetime | None, until: datetime | None) -> Iterator[Remote]:
         """Rows of a kind by last change, each once."""

@@ -154,9 +154,9 @@ class Publicity:
         """Subject, task (or day of the check) and items, or subject, scheme and time of a rating."""
         return identity(wire)
 
-    def probe(self, call: Call) -> bool:
-        """Whether /quota answers as the contract says."""
-        return wire.quota_answers(call, 200)
+    def probe(self, call: Call) -> Answer:
+        """What /quota answers."""
+        return wire.quota_answer(call, 200)
 
     def listing(self, call: Call, kind: str, since: datetime | None, until: datetime | None) -> Iterator[Remote]:
         """Records of a kind by last change; a record may come twice, the later statement counts."""

@@ -243,13 +243,17 @@ def cursor_pages(get: Get, call: Call, path: str, pairs: Sequence[tuple[str, str
     )
 
 
-def quota_answers(call: Call, success: str | int) -> bool:
-    """Whether `/quota` answers as the contract says: a query that changes nothing."""
+def quota_answer(call: Call, success: str | int) -> Answer:
+    """`/quota`, a query that changes nothing: JUDGED if it answers as the contract says, else the refusal or UNKNOWN."""
     reply = call("GET", "/quota")
-    if gateway(reply) is not None or reply.http != 200 or not says(reply.json.get("code"), success):
-        return False
+    early = gateway(reply)
+    if early is not None:
+        return early
     data = reply.json.get("data")
-    return isinstance(data, dict) and type(data.get("used_today")) is int
+    well = reply.http == 200 and says(reply.json.get("code"), success)
+    if well and isinstance(data, dict) and type(data.get("used_today")) is int:
+        return Answer(Effect.JUDGED)
+    return contradiction(reply, "查询额度时平台返回了约定之外的回答")
 
 
 def says(code: Any, wanted: str | int) -> bool:
