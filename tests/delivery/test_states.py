@@ -21,6 +21,7 @@ ALLOWED = {
     E.CLAIMED: "READY",
     E.EMPTY: "READY",
     E.UNRENDERABLE: "READY",
+    E.CONTESTED: "READY",
     E.CANCELLED: "READY HELD BLOCKED",
     E.ENTRY_REFUSED: "READY HELD",
     E.ENTRY_OPEN: "BLOCKED",
@@ -45,6 +46,7 @@ ALLOWED = {
     E.VANISHED: "CONFIRMED",
     E.ALTERED: "CONFIRMED",
     E.RETRY: "DEAD REJECTED HELD CONFLICT",
+    E.OVERRULED: "CONFLICT",
     E.GIVE_UP: "DEAD REJECTED HELD BLOCKED CONFLICT READY",
     E.ADOPT: "CONFLICT DEAD",
 }
@@ -77,9 +79,12 @@ def test_only_a_claim_makes_a_row_inflight_and_only_from_ready():
     assert ways == [(S.READY, E.CLAIMED)]
 
 
-def test_unknown_never_goes_straight_back_to_inflight_and_conflict_never_to_sending():
+def test_unknown_never_goes_straight_back_to_inflight_and_a_conflict_about_what_was_sent_never_to_sending():
     from_unknown = {step(S.UNKNOWN, e).to for e in Event if S.UNKNOWN in TABLE[e]}
-    from_conflict = {step(S.CONFLICT, e).to for e in Event if S.CONFLICT in TABLE[e]}
+    from_conflict = {step(S.CONFLICT, e).to for e in Event if S.CONFLICT in TABLE[e] and e is not E.OVERRULED}
+    with pytest.raises(ImpossibleStep, match="曾经报送过"):
+        advance(a_row(S.CONFLICT), E.OVERRULED, Facts(now=1.0))
+    assert advance(a_row(S.CONFLICT, batch_id=None), E.OVERRULED, Facts(now=1.0))[0].state is S.READY
     assert S.INFLIGHT not in from_unknown
     assert from_conflict == {S.UNKNOWN, S.CANCELLED, S.CONFIRMED}
 
@@ -90,7 +95,7 @@ def test_what_arrived_or_may_arrive_is_never_cancelled_without_a_person():
 
 
 def test_final_states_move_only_by_people_or_reconciliation():
-    people = {E.RETRY, E.GIVE_UP, E.ADOPT, E.VANISHED, E.ALTERED}
+    people = {E.RETRY, E.OVERRULED, E.GIVE_UP, E.ADOPT, E.VANISHED, E.ALTERED}
     for state in (S.CONFIRMED, S.REJECTED, S.CANCELLED, S.NOT_APPLICABLE, S.DEAD, S.CONFLICT):
         assert {e for e in Event if state in TABLE[e]} <= people
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from sqlalchemy import Connection, and_, case, insert, select, update
 
-from zz_pipeline.delivery import budget, gates, holdings, points
+from zz_pipeline.delivery import budget, gates, holdings, points, strange
 from zz_pipeline.delivery.lanes import Lane
 from zz_pipeline.delivery.protocol import Adapter, Clock, RenderContext, RowKey, Sent, State
 from zz_pipeline.delivery.rows import (
@@ -89,10 +89,14 @@ def claim(lane: Lane, desk: Desk, now: float) -> Claimed:
         if done.wait:
             return done
         old = read_batch(conn, rows[0].batch_id) if rows[0].batch_id else None
+        there = strange.entries(conn, lane.platform)
         if old is not None and old.state == "FROZEN":
-            done.claim = _again(conn, lane, desk, old, rows, done, now)
+            seen = [strange.contested(conn, desk.adapter, row, there, now) for row in rows]
+            done.settled = [row for row in seen if row.state is not State.READY]
+            _settle(conn, lane, done, now)
+            done.claim = None if done.settled else _again(conn, lane, desk, old, rows, done, now)
         else:
-            done.claim = _fresh(conn, lane, desk, old, rows, done, now)
+            done.claim = _fresh(conn, lane, desk, old, rows, there, done, now)
     if done.claim is not None:
         done.claim = replace(done.claim, at=begun)
     return done
@@ -194,8 +198,9 @@ def _granted(conn: Connection, lane: Lane, desk: Desk, rows: list[OutRow], done:
 
 
 def _fresh(
-    conn: Connection, lane: Lane, desk: Desk, old: Batch | None, rows: list[OutRow], done: Claimed, now: float
-) -> Claim | None:
+    conn: Connection, lane: Lane, desk: Desk, old: Batch | None, rows: list[OutRow], there: strange.Strange,
+    done: Claimed, now: float,
+) -> Claim | None:  # fmt: skip
     """A new batch out of the first rows that fit; rows that need no sending are settled on the way."""
     path = desk.adapter.path(rows[0].key.kind, rows[0].op)
     most = min(desk.adapter.limit(path), desk.spec.batch_records)
@@ -206,6 +211,8 @@ def _fresh(
     size, count = FRAME_BYTES, 0
     for row in rows:
         rendered = _rendered(conn, lane, desk, row, now)
+        if there and rendered.state is State.READY:
+            rendered = strange.contested(conn, desk.adapter, rendered, there, now)
         if rendered.state is not State.READY:
             done.settled.append(rendered)
             continue
@@ -215,11 +222,16 @@ def _fresh(
         ready.append(rendered)
         size, count = size + bytes_, count + records
     ready = _granted(conn, lane, desk, ready, done, now)  # before the audit: all lanes lock in this order
+    _settle(conn, lane, done, now)
+    return _frozen(conn, lane, desk, path, ready, now) if ready else None
+
+
+def _settle(conn: Connection, lane: Lane, done: Claimed, now: float) -> None:
+    """Write the rows that are not sent after all."""
     save_rows(conn, lane.platform, done.settled, now)
     if done.settled:
         told = {"rows": [[*row.key, row.state] for row in done.settled]}
         audit.append(conn, lane.actor, "SETTLE", lane.name, True, told)
-    return _frozen(conn, lane, desk, path, ready, now) if ready else None
 
 
 def _as_frozen(conn: Connection, rows: Sequence[OutRow]) -> None:

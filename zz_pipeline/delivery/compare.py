@@ -148,8 +148,7 @@ def _foreign(kind: str, mine: Held | None, remote: Remote, rows: Sequence[OutRow
     if any(row.state in (*OUT, State.CONFLICT) for row in rows):
         return None
     if mine is None:
-        waits = any(row.state is State.READY for row in rows)  # delivery will hear of it when it sends
-        return Found("unexpected", remote.remote_key, kind, "没有报送记录", _remote(remote), person=not waits)
+        return Found("unexpected", remote.remote_key, kind, "没有报送记录", _remote(remote), person=True)
     older = [row for row in rows if row.key.version < mine.key.version]
     known = {digest for row in older for hashes in book.hashes(row) for digest in hashes}
     taken_back = remote.state == "WITHDRAWN" and any(row.op == "WITHDRAW" for row in older)

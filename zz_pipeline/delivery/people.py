@@ -53,7 +53,8 @@ def decide(
     """Apply a person's decision (retry, give_up, adopt) to rows; all or nothing; returns how many.
 
     Above `FOUR_EYES_FROM` rows a second person must have approved.
-    A retry of a CONFLICT only asks the platform again: another's entry is never overwritten from here.
+    A retry of a CONFLICT only asks the platform again: another's entry is never overwritten from here. Only a row that
+    was never sent, and is in CONFLICT because of what a reconciliation found, is sent then.
     """
     event = DECISIONS[decision]
     if refusal := four_eyes(len(keys), actor, approved_by):
@@ -94,6 +95,8 @@ def _refuse_old(conn: Connection, platform: str, rows: Sequence[OutRow]) -> None
 def _decided(conn: Connection, platform: str, row: OutRow, event: Event, facts: Facts, actor: str, note: str) -> OutRow:
     if row.state is State.CONFLICT:
         _close_conflict(conn, platform, row, event, facts.now, actor, note)
+    if event is Event.RETRY and row.state is State.CONFLICT and row.batch_id is None:
+        event = Event.OVERRULED  # it was never sent: there is no batch to ask about
     new = replace(advance(row, event, facts)[0], tries=0)
     if new.state is State.UNKNOWN and row.batch_id:
         set_batch(conn, row.batch_id, state="UNKNOWN")

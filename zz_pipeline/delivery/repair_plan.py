@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, update
 
-from zz_pipeline.delivery import holdings, people
+from zz_pipeline.delivery import holdings, people, strange
 from zz_pipeline.delivery.compare import Found
 from zz_pipeline.delivery.lanes import Lane
 from zz_pipeline.delivery.protocol import RowKey, State
@@ -37,8 +37,7 @@ RESENT = ("lost", "stale")
 # what is done, or must be, with a difference
 ACTIONS = {
     "recovered": "平台已有我方内容，已记为确认",
-    "unexpected": "平台有而我方无报送记录：请与部门核实是否在平台手工录入",
-    "waiting": "我方待报记录在平台上已有其他内容，报送时按平台答复处理",
+    "unexpected": "平台有而我方无报送记录：请与部门核实是否在平台手工录入；我方同编号的记录暂不覆盖，由人裁定",
     "altered": "平台内容与我方确认的不同：请核对后决定",
     "duplicate": "平台上同一次检查有两条（另一条不是我方所报）：请部门核实，在平台上停止公示多出的这一条",
     "ask": "平台缺少我方已确认的记录：已转回查询，仍没有则按原内容重发",
@@ -48,7 +47,6 @@ ACTIONS = {
 PLANNED = {
     "recovered": "将记为已确认，不再发送",
     "unexpected": "将列为冲突，由人与部门核实",
-    "waiting": "不处理：报送时按平台答复处理",
     "altered": "将暂停这条记录并列为冲突，由人裁定",
     "duplicate": "将列为冲突，建议停止公示多出的一条",
     "ask": "将转回查询，两次查不到才按原内容重发",
@@ -104,7 +102,7 @@ def action_of(found: Found, words: Mapping[str, str] = ACTIONS) -> str:
     """What is done about a difference; of lost and stale ones it is decided at the end."""
     if found.type in RESENT:
         return ""
-    return words["waiting" if found.type == "unexpected" and not found.person else found.type]
+    return words[found.type]
 
 
 def repair(
@@ -169,6 +167,7 @@ def _recover(conn: Connection, lane: Lane, found: Found, now: float, quiet: floa
             moved.append(replace(new, reason="对账确认平台已有"))
             save_rows(conn, lane.platform, moved[-1:], now)
         holdings.take_over(conn, lane.platform, lane.dept, row.key, found.remotes, now)
+    strange.ours_after_all(conn, lane.platform, found.remotes)
     return moved
 
 
@@ -203,7 +202,7 @@ def _contest(conn: Connection, lane: Lane, found: Found, now: float) -> list[Out
 
 def _open_conflict(conn: Connection, lane: Lane, found: Found, now: float) -> None:
     """For a person, once: the same statement of the platform is not put before them again every night."""
-    kind, record_key, version = found.key or RowKey(found.kind, found.remote_key[:35], 0)
+    kind, record_key, version = found.key or RowKey(found.kind, found.remote_key[: strange.KEPT], strange.NOBODYS)
     names = {"platform": lane.platform, "kind": kind, "record_key": record_key, "version": version}
     said = f"{found.remote_key} {found.theirs}"
     known = and_(conflict.c.theirs == said, *(conflict.c[name] == value for name, value in names.items()))

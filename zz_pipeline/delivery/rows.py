@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, updat
 from sqlalchemy import Row as SqlRow
 
 from zz_pipeline.delivery.protocol import Row, RowKey, State
-from zz_pipeline.delivery.states import Do, Event, Move, step
+from zz_pipeline.delivery.states import Do, Event, ImpossibleStep, Move, step
 from zz_pipeline.ledger.schema import batch, outbox
 
 Wire = tuple[dict[str, Any], ...]
@@ -88,6 +88,10 @@ class Facts:
 
 def advance(row: OutRow, event: Event, facts: Facts) -> tuple[OutRow, Move]:
     """The row after `event`, and the move whose other effects the caller owes. Pure; ImpossibleStep if it cannot be."""
+    if event is Event.OVERRULED and row.batch_id is not None:
+        raise ImpossibleStep(
+            f"记录 {row.key.record_key} 第 {row.key.version} 版曾经报送过，不能不经查询再发。这是程序缺陷，请联系维护人员。"
+        )
     move = step(row.state, event)
     values: dict[str, Any] = {"state": move.to}
     for do in move.do:

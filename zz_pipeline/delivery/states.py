@@ -19,6 +19,7 @@ class Event(StrEnum):
     CLAIMED = "claimed"  # frozen in a batch, intent committed
     EMPTY = "empty"  # rendering found nothing that the platform does not hold already
     UNRENDERABLE = "unrenderable"  # no wire record can be made of it
+    CONTESTED = "contested"  # something else stands there under its key, as a reconciliation has found
     CANCELLED = "cancelled"  # a newer version went, or there is nothing to withdraw
     ENTRY_REFUSED = "entry_refused"  # the entry platform will not have this version
     ENTRY_OPEN = "entry_open"  # the entry platform has it after all
@@ -43,6 +44,7 @@ class Event(StrEnum):
     VANISHED = "vanished"  # confirmed, but reconciliation does not find it
     ALTERED = "altered"  # confirmed, but reconciliation finds other content
     RETRY = "retry"
+    OVERRULED = "overruled"  # a person has seen what is there and wants ours sent, which never was
     GIVE_UP = "give_up"
     ADOPT = "adopt"  # a person says that what the platform holds is right
 
@@ -90,10 +92,12 @@ _ABSENT = Move(S.UNKNOWN, (Do.NOTE_ABSENCE, Do.ASK_AFTER_QUIET))
 # Event → state → move. A pair that is not here is impossible.
 # A push's DIFFERENT leads to asking: only the platform's own copy tells an equal record from a foreign one.
 # CONFLICT + RETRY also leads to asking, never to sending: what a clerk typed in is not overwritten unseen.
+# Of a row that was never sent nothing can be asked: a person has what is there before them and overrules it.
 TABLE: dict[Event, dict[State, Move]] = {
     E.CLAIMED: {S.READY: Move(S.INFLIGHT, (Do.SENT, Do.FORGET_ABSENCE))},
     E.EMPTY: {S.READY: Move(S.CONFIRMED)},
     E.UNRENDERABLE: {S.READY: _DEAD},
+    E.CONTESTED: {S.READY: Move(S.CONFLICT, (Do.PERSON,))},
     E.CANCELLED: {S.READY: _DROP, S.HELD: _DROP, S.BLOCKED: _DROP},
     E.ENTRY_REFUSED: {S.READY: Move(S.BLOCKED), S.HELD: Move(S.BLOCKED)},
     E.ENTRY_OPEN: {S.BLOCKED: _AGAIN},
@@ -126,6 +130,7 @@ TABLE: dict[Event, dict[State, Move]] = {
         S.HELD: _AGAIN,
         S.CONFLICT: Move(S.UNKNOWN, (Do.ASK_NOW, Do.FORGET_ABSENCE)),
     },
+    E.OVERRULED: {S.CONFLICT: _AGAIN},
     E.GIVE_UP: {S.DEAD: _DROP, S.REJECTED: _DROP, S.HELD: _DROP, S.BLOCKED: _DROP, S.CONFLICT: _DROP, S.READY: _DROP},
     E.ADOPT: {S.CONFLICT: Move(S.CONFIRMED), S.DEAD: Move(S.CONFIRMED)},
 }
