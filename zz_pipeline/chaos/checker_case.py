@@ -98,14 +98,6 @@ class Case:
             for n in self.e.notes
         )  # fmt: skip
 
-    def half_refused(self, platform: str, kind: str, key: str) -> bool:
-        """Whether a correction met a restored platform that takes records in parts, and was refused in part."""
-        refused = any(
-            r["state"] == "REJECTED" and (r["platform"], r["kind"], r["record_key"]) == (platform, kind, key)
-            for r in self.tables("outbox")
-        )
-        return refused and any(n.what == "platform_restore" and n.platform == platform for n in self.e.notes)
-
     def tables(self, name: str) -> list[Mapping[str, Any]]:
         """Rows of a table at the end."""
         return self.e.tables.get(name, [])

@@ -65,8 +65,7 @@ def patience(c: Case) -> Found:
 
 def _refused_credential(c: Case) -> Found:
     for n, r in enumerate(c.e.requests):
-        # a breaker's probe that is refused leaves the breaker open and does not stop the lane
-        if not (r.credential_refused and r.taken and r.worker) or r.path == "/quota":
+        if not (r.credential_refused and r.taken and r.worker):
             continue
         for later in c.e.requests[n + 1 :]:
             if (later.platform, later.lane) != (r.platform, r.lane) or not later.worker or later.process == r.process:

@@ -22,7 +22,7 @@ def no_loss(c: Case) -> Found:
     for name, newest in _newest(c).items():
         platform, kind, key = name
         row, marker = newest
-        if row["state"] != "CONFIRMED" or people_decided(c, platform, key) or c.half_refused(platform, kind, key):
+        if row["state"] != "CONFIRMED" or people_decided(c, platform, key):
             continue
         held = [h for h in c.e.stores.get(platform, []) if h.kind == kind and h.record_key == key]
         present = {h.marker for h in held if h.present}
@@ -74,8 +74,6 @@ def rejected_by_proof(c: Case) -> Found:
             yield f"{move.platform} {move.record_key} v{move.version} is REJECTED here, the platform has refused nothing"
         version = c.versions.get((move.platform, move.kind, move.record_key, move.version))
         before = [e for e in c.effects.get((move.platform, move.kind, move.record_key), []) if e.at <= move.at]
-        if c.half_refused(move.platform, move.kind, move.record_key):
-            continue
         if version and before and before[-1].by == "wire" and before[-1].marker == version.marker != "":
             yield f"{move.platform} {move.record_key} v{move.version} is {move.new} here and present there"
 
@@ -85,8 +83,7 @@ def no_double(c: Case) -> Found:
     for (platform, kind, key), effects in c.effects.items():
         once: dict[tuple[str, str, str], float] = {}
         for effect in effects:
-            # ② hashes the day of handing in: what was restored before it was sent is rendered, and stored, anew
-            if effect.by != "wire" or (platform == "internet_supervision" and c.restores):
+            if effect.by != "wire":
                 once.clear()
                 continue
             name = (effect.remote_key, effect.op, effect.marker)
@@ -186,9 +183,7 @@ def nothing_altered(c: Case) -> Found:
 
 def order(c: Case) -> Found:
     """I5: versions of a record take effect in order, and leave in order."""
-    for (platform, kind, key), effects in c.effects.items():
-        if c.half_refused(platform, kind, key):
-            continue
+    for (platform, _, key), effects in c.effects.items():
         newest = 0
         for effect in effects:
             if effect.by != "wire":
@@ -264,7 +259,10 @@ def liveness(c: Case) -> Found:
 
 
 def foreign_kept(c: Case) -> Found:
-    """I8: what a clerk typed in and the platform has shown a lane is not overwritten before a person has decided."""
+    """I8: what a clerk typed in and the platform has shown is not overwritten before a person has decided.
+
+    Shown: to a lane that asked, or in a list that a reconciliation has read and written down.
+    """
     for (platform, kind, key), effects in c.effects.items():
         for before, after in pairwise(effects):
             # what was typed in equal to ours is ours from then on
@@ -281,7 +279,7 @@ def foreign_kept(c: Case) -> Found:
 
 def _shown(c: Case, typed: Effect, pushed: Request) -> bool:
     return any(
-        r.platform == typed.platform and r.told == "yes" and r.taken and r.worker and not r.push and typed.at <= r.at
+        r.platform == typed.platform and r.told == "yes" and r.taken and not r.push and typed.at <= r.at
         and r.shown.get(typed.remote_key) == typed.digest
         for r in c.e.requests[: pushed.n]
     )  # fmt: skip

@@ -26,12 +26,13 @@ from zz_pipeline.delivery import (
     settle,
     signing,
     states,
+    strange,
     worker,
 )
 from zz_pipeline.delivery.protocol import Answer, Effect, Finding, Reply, RowKey, Sent, State, Verdict
 from zz_pipeline.delivery.states import Do, Event, Move
 from zz_pipeline.ledger import audit, versions
-from zz_pipeline.platforms import double_random, internet_supervision, publicity
+from zz_pipeline.platforms import double_random, internet_supervision, publicity, wire
 
 Mutant = Callable[[], AbstractContextManager[Any]]
 S, E = State, Event
@@ -201,6 +202,14 @@ def _lost_as(effect: Effect, finding: Finding) -> Callable[[Any], Any]:
     return make
 
 
+def _merely_broken(original: Any) -> Any:
+    def probed(call: Any, success: Any) -> Answer:
+        answer = original(call, success)
+        return Answer(Effect.UNKNOWN) if answer.effect is Effect.AUTH else answer
+
+    return probed
+
+
 def _anything_there(original: Any) -> Any:
     def compared(row: Any, verdict: Any, there: Any, *more: Any) -> Any:
         return original(row, verdict, there, *more) if there is None else (Verdict(row.key, Finding.STORED), "")
@@ -320,6 +329,7 @@ MUTANTS: dict[str, Mutant] = {
     "breaker_never_opens": _value(budget, "BREAKER_FAILURES", 10**9),
     "breaker_never_closes": _nothing(budget, "note_success"),
     "breaker_probed_by_a_push": _instead(worker.Worker, "_half_open", _wait_and_push),
+    "refused_probe_goes_on": _instead(wire, "quota_answer", _merely_broken),
     "retry_after_ignored": _nothing(budget, "retry_wait", 0.0),
     "refused_credential_goes_on": _nothing(lanes.Lane, "stop"),
     # reading answers
@@ -368,6 +378,7 @@ MUTANTS: dict[str, Mutant] = {
         holdings, "keep_receipt", lambda original: lambda *args: [original(*args), _again(*args)]
     ),
     # reconciliation
+    "listed_entry_overwritten": _instead(strange, "contested", lambda _: lambda conn, adapter, row, *more: row),
     "altered_not_seen": _nothing(compare, "same", True),
     "missing_not_seen": _nothing(compare, "missing", []),
 }

@@ -24,13 +24,18 @@ _TRIGGER = """CREATE TEMP TRIGGER sim_moved AFTER UPDATE OF state ON outbox WHEN
 SELECT sim_move(new.platform, new.kind, new.record_key, new.version, old.state, new.state,
   (SELECT epoch FROM lane WHERE lane.platform = new.platform AND lane.dept = new.dept)); END"""
 
+# what points at others first, so that foreign keys may stay on
+_EMPTYING = tuple(f"DELETE FROM {table.name}" for table in reversed(schema.metadata.sorted_tables))  # noqa: S608 - names of the schema
+
 
 class SimLedger(Ledger):
     """A `Ledger` on one SQLite connection in memory. Not for several threads at once: callers take turns."""
 
     def __init__(self) -> None:
         self.url, self.sqlite = "sqlite://", True
-        self.engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+        self.engine = create_engine(
+            "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False, "cached_statements": 2000}
+        )
         event.listen(self.engine, "connect", _plain)
         self.conn: Any = self.engine.connect()
         self.raw: sqlite3.Connection = self.conn.connection.dbapi_connection  # type: ignore[assignment]  # - pysqlite's own
@@ -80,11 +85,9 @@ class SimLedger(Ledger):
         yield self.conn
 
     def empty(self) -> None:
-        """Forget all rows; compiled statements stay."""
-        self.raw.execute("PRAGMA foreign_keys=OFF")
-        for name in schema.metadata.tables:
-            self.raw.execute(f"DELETE FROM {name}")  # noqa: S608 - names of the schema
-        self.raw.execute("PRAGMA foreign_keys=ON")
+        """Forget all rows; compiled statements stay, which a PRAGMA would throw away."""
+        for text in _EMPTYING:
+            self.raw.execute(text)
 
     def backup(self) -> sqlite3.Connection:
         """All of it, as it is now."""

@@ -9,6 +9,7 @@ import copy
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -16,6 +17,7 @@ from zz_pipeline.chaos.sim_evidence import Effect, Held
 
 Said = tuple[int, dict[str, Any]]  # HTTP status and body
 Key = tuple[str, str]  # kind, remote key
+BEIJING = timezone(timedelta(hours=8))
 
 
 def canonical(record: Mapping[str, Any]) -> bytes:
@@ -172,8 +174,8 @@ def single(keys: list[str] | None, item: Item) -> dict[str, Any]:
 
 
 def stamp(at: float) -> str:
-    """A moment as text; only its order matters here."""
-    return f"{at:020.3f}"
+    """A moment as the contracts write it: Beijing time to the second."""
+    return datetime.fromtimestamp(at, BEIJING).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def owner_of(record: Mapping[str, Any], names: tuple[str, ...]) -> str:

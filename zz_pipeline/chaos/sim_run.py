@@ -34,7 +34,11 @@ CALM_NIGHTS = 9  # after the faults: so many nights must be enough for everythin
 MOST_POINTS = 20_000  # a schedule that reaches more goes round in circles
 LOCKS = Path("sim")
 TABLES = ("outbox", "attempt", "audit_event", "batch", "conflict", "holding", "difference")
-OUT = {"settle:after_commit", "reconcile:after_commit"}  # points at which what was heard is written down
+OUT = {
+    "settle:after_commit",
+    "probe:after_commit",
+    "reconcile:after_commit",
+}  # points at which what was heard is written down
 DOWN = Fault("none", "no_connect")
 
 
