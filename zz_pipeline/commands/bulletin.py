@@ -48,7 +48,7 @@ def register(app: typer.Typer, opened: Callable[[], AbstractContextManager[Night
         if as_json:
             sys.stdout.write(json.dumps({"period": period.mark, "files": files.as_dict()}, ensure_ascii=False) + "\n")
             return
-        out.print(f"{period.name}（{period.text}）已写好：", markup=False, soft_wrap=True)
+        out.print(f"{period.name}已写好：{period.text}", markup=False, soft_wrap=True)
         for path in files.as_dict().values():
             out.print(f"  {path}", markup=False, soft_wrap=True)
 

@@ -46,7 +46,7 @@ def render(bulletin: Bulletin) -> bytes:
 
 def _summary(sheet: Any, bulletin: Bulletin, looks: dict[str, Any]) -> None:
     said = f"{bulletin.issuer}　截至 {bulletin.made_at}（北京时间）　审计链第 {bulletin.events} 条 {bulletin.head}"
-    _title(sheet, f"{bulletin.title}（{bulletin.period.text}）", said, looks)
+    _title(sheet, f"{bulletin.title}　{bulletin.period.text}", said, looks)
     headings = ("部门", "数据类", "排名", *(one.name for one in INDICATORS), "备注")
     _heads(sheet, 3, headings, looks)
     for n, line in enumerate((*bulletin.lines, bulletin.total), 4):
@@ -66,7 +66,7 @@ def _changes(sheet: Any, bulletin: Bulletin, looks: dict[str, Any]) -> None:
 
 
 def _counts(sheet: Any, bulletin: Bulletin, looks: dict[str, Any]) -> None:
-    _title(sheet, f"数量（{bulletin.period.text}）", "每一列的口径见“指标说明”，记录键见各明细表", looks)
+    _title(sheet, f"数量　{bulletin.period.text}", "每一列的口径见“指标说明”，记录键见各明细表", looks)
     _heads(sheet, 3, ("部门", "数据类", *(one.name for one in COUNTS)), looks)
     for n, line in enumerate((*bulletin.lines, bulletin.total), 4):
         _texts(sheet, n, line, (), looks)
@@ -86,7 +86,9 @@ def _texts(sheet: Any, n: int, line: Line, texts: Sequence[str], looks: dict[str
     for at, text in enumerate((line.name, line.kind)):
         sheet.write_string(n, at, text, looks["text" if line.dept else "bold"])
     for at, text in enumerate(texts, 2):
-        sheet.write_string(n, at, text, looks["right" if text[-1:] in "%0123456789—平" and text else "text"])
+        sheet.write_string(
+            n, at, text, looks["right" if text.endswith(("%", "—", "平")) or text.startswith(("+", "-")) else "text"]
+        )
 
 
 def _shape(sheet: Any, widths: Sequence[float], top: int, left: int) -> None:
@@ -112,7 +114,7 @@ def _days(sheet: Any, bulletin: Bulletin, looks: dict[str, Any]) -> None:
 
 
 def _listing(sheet: Any, one: Listing, bulletin: Bulletin, looks: dict[str, Any]) -> None:
-    sheet.write_string(0, 0, f"{one.title}（{bulletin.period.text}）", looks["title"])
+    sheet.write_string(0, 0, f"{one.title}　{bulletin.period.text}", looks["title"])
     short = f"，其中未达到 {one.short} 条，列在前面" if one.short != one.total else ""
     rest = f"；只列前 {len(one.rows)} 条" if len(one.rows) < one.total else ""
     sheet.write_string(1, 0, f"共 {one.total} 条{short}{rest}。{one.hint}", looks["hint"])

@@ -17,7 +17,7 @@ from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 from docx.shared import Mm, Pt
 
-from zz_pipeline.reports.office.indicators import COUNT, INDICATOR, INDICATORS, NEAR_DAYS, RANKED_BY
+from zz_pipeline.reports.office.indicators import COUNT, INDICATOR, INDICATORS, KINDS, NEAR_DAYS, RANKED_BY
 from zz_pipeline.reports.office.model import Bulletin, Line
 from zz_pipeline.reports.office.period import chinese
 
@@ -47,7 +47,7 @@ def render(bulletin: Bulletin, book_name: str) -> bytes:
     doc = Document()
     _paper(doc, bulletin)
     _text(doc, bulletin.title, TITLE, SIZE_2, CENTER)
-    _text(doc, f"（{bulletin.period.text}）", SUBHEADING, SIZE_3, CENTER)
+    _text(doc, bulletin.period.text, SUBHEADING, SIZE_3, CENTER)
     _text(doc, "", BODY, SIZE_3)
     _text(doc, "各成员单位：", BODY, SIZE_3)
     for part in (_overview, _departments, _waiting, _counting):
@@ -114,18 +114,23 @@ def _departments(doc: Any, b: Bulletin) -> None:
 
 def _zero(b: Bulletin) -> str:
     zero = [line.name for line in b.lines if line.rank == "零报送"]
-    lost = [f"{line.name}（{line.now.counts['lost_days']} 天）" for line in b.lines if line.now.counts["lost_days"]]
+    lost = [f"{_called(line)}（{line.now.counts['lost_days']} 天）" for line in b.lines if line.now.counts["lost_days"]]
     said = f"零报送的部门 {len(zero)} 个：{'、'.join(zero)}。" if zero else "没有全期零报送的部门。"
     return said + (f"来源有未读到的日子，须查明：{'、'.join(lost)}。" if lost else "各部门的来源每日都已读到。")
 
 
 def _late(b: Bulletin) -> str:
-    late = [f"{line.name} {line.now.counts['belated']} 条" for line in b.lines if line.now.counts["belated"]]
+    late = [f"{_called(line)} {line.now.counts['belated']} 条" for line in b.lines if line.now.counts["belated"]]
     return (
         f"晚于应当入库之夜补报的记录 {b.total.now.counts['belated']} 条：{'、'.join(late)}。"
         if late
         else "没有补报的记录。"
     )
+
+
+def _called(line: Line) -> str:
+    """The department; with the kind of data where that is not the inspections."""
+    return line.name if line.kind == KINDS["inspection"] else f"{line.name}{line.kind}"
 
 
 def _waiting(doc: Any, b: Bulletin) -> None:

@@ -98,6 +98,6 @@ _MARKS: Mapping[Span, Callable[[date], str]] = {
 }
 _TEXTS: Mapping[Span, Callable[[date, date], str]] = {
     "day": lambda first, last: chinese(first),
-    "week": lambda first, last: f"{chinese(first)}至{chinese(last)}（第{first.isocalendar()[1]}周）",
+    "week": lambda first, last: f"{chinese(first)}至{chinese(last)}（第{first.isocalendar().week}周）",
     "month": lambda first, last: f"{first.year}年{first.month}月",
 }
