@@ -20,12 +20,13 @@ from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, Worke
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.storage.tags import GRPC_INFO_TAG, RUN_KEY_TAG, SCHEDULE_NAME_TAG
 from dagster._grpc.client import DagsterGrpcClient
-from dagster._grpc.types import GetCurrentRunsResult
+from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult, GetCurrentRunsResult
 from dagster._serdes import ConfigurableClassData, deserialize_value
 
 # A code server that is busy loading may miss one look; two looks in a row (half a minute apart) it may not.
 LOOKS = 2
 WATCH = "end-with-parent"
+_UNKNOWN_QUESTION = "UNIMPLEMENTED"  # gRPC's status in Dagster's words
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
@@ -87,17 +88,29 @@ def _has(run: dg.DagsterRun) -> bool | None:
     info = json.loads(run.tags.get(GRPC_INFO_TAG, "{}"))
     if not info:
         return None
+    client = DagsterGrpcClient(
+        port=info.get("port"),
+        socket=info.get("socket"),
+        host=info.get("host"),
+        use_ssl=bool(info.get("use_ssl", False)),
+    )
     try:
-        client = DagsterGrpcClient(
-            port=info.get("port"),
-            socket=info.get("socket"),
-            host=info.get("host"),
-            use_ssl=bool(info.get("use_ssl", False)),
-        )
         found = deserialize_value(client.get_current_runs(), GetCurrentRunsResult)
-    except Exception:  # whatever grpc raises: it did not answer, and that is what is asked here
+        return run.run_id in found.current_runs
+    except Exception as error:  # whatever grpc raises: it did not answer, or it does not know the question
+        return _has_behind(client, run) if _UNKNOWN_QUESTION in str(error) else None
+
+
+def _has_behind(client: DagsterGrpcClient, run: dg.DagsterRun) -> bool | None:
+    """The same of a server behind `dagster code-server start` (and so `dagster dev`), which passes only this question on.
+
+    Seen: without it every run longer than two looks was ended as failed and started again beside itself.
+    """
+    try:
+        asked = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run.run_id))
+        return deserialize_value(asked, CanCancelExecutionResult).can_cancel
+    except Exception:  # as above
         return None
-    return run.run_id in found.current_runs
 
 
 def end_with_parent() -> None:
