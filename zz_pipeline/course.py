@@ -14,7 +14,7 @@ from zz_pipeline.errors import ZzError
 from zz_pipeline.night import CREDIT, Night, StepResult
 from zz_pipeline.reconcile import ReconcileResult
 from zz_pipeline.reports.balance import Balance
-from zz_pipeline.reports.day import write_day_report
+from zz_pipeline.reports.day import report_path, write_day_report
 from zz_pipeline.returns.replay import write_lists
 from zz_pipeline.standard.tables import Kind
 
@@ -29,13 +29,17 @@ def one_step(night: Night, step: str, day: date, departments: Sequence[str], cre
     """
     results: list[StepResult] = []
     for kind, sources in ((Kind.INSPECTION, departments), *((k, (CREDIT,)) for k in CREDIT_KINDS if credit_too)):
-        if step == "check":
-            results += night.check(kind, day, sources)
-        else:
-            results += [getattr(night, step)(dept, kind, day) for dept in sources]
+        results += of_kind(night, step, day, kind, sources)
     if step == "accept" and credit_too:
         results.append(night.end_publicity(day))
     return [r for r in results if r.state != "SKIPPED"]
+
+
+def of_kind(night: Night, step: str, day: date, kind: Kind, sources: Sequence[str]) -> list[StepResult]:
+    """One step of a day over some sources of one kind; a source that was not read is SKIPPED."""
+    if step == "check":
+        return night.check(kind, day, sources)
+    return [getattr(night, step)(dept, kind, day) for dept in sources]
 
 
 def every_source(night: Night, step: str, days: Sequence[date]) -> list[StepResult]:
@@ -99,14 +103,27 @@ def whole_night(night: Night, day: date, progress: Progress = lambda *_: None) -
     return result
 
 
-def send(night: Night, days: Sequence[date], result: NightResult, progress: Progress) -> None:
-    """Deliver to every platform, the entry platform first, then reconcile, balance and report the given days."""
-    names = [t.name for t in night.targets]
+def send(
+    night: Night,
+    days: Sequence[date],
+    result: NightResult,
+    progress: Progress,
+    platforms: Sequence[str] = (),
+    lanes: Sequence[str] | None = None,
+) -> None:
+    """Deliver to every platform, the entry platform first, then reconcile, balance and report the given days.
+
+    platforms, lanes: only these platforms and departments. What was done in part is no night: it gets no new report.
+    """
+    part = bool(platforms) or lanes is not None
+    names = [t.name for t in night.targets if t.name in platforms or not platforms]
     for n, name in enumerate(names, 1):
-        result.deliveries[name] = night.deliver(name)
+        result.deliveries[name] = night.deliver(name, lanes=lanes)
         progress("报送", n, len(names))
-    for day in days:
+    for n, day in enumerate(days, 1):
         for name in names:
             result.reconciled[name] = night.reconcile(name, day)
         result.balance = night.balance(day)
-        result.report = str(write_day_report(night, day))
+        if not part or report_path(night.settings, day).exists():
+            result.report = str(write_day_report(night, day))
+        progress("核对", n, len(days))

@@ -4,6 +4,7 @@ Belongs here: what a trace tells of records with a past. Must not: how that past
 """
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ from typer.testing import CliRunner
 from tests.pipeline.small_county import FINISHED, ONE, THREE, TWO, record, small
 from zz_pipeline.cli import app
 from zz_pipeline.delivery import people
-from zz_pipeline.delivery.protocol import RowKey
+from zz_pipeline.delivery.protocol import Effect, Finding, RowKey, State, Transport
 from zz_pipeline.ledger.schema import quarantine
+from zz_pipeline.reports import words
 from zz_pipeline.reports.trace import lines, trace
 from zz_pipeline.withdraw import Order, withdraw
 
@@ -71,18 +73,18 @@ def test_the_life_of_a_record_is_told_in_the_order_of_time_from_its_row_to_its_w
     events = found["events"]
     assert [e["at"] for e in events] == sorted(e["at"] for e in events)
     text = "\n".join(lines(found))
-    for words in (
+    for expected in (
         "文件 SCJG.xlsx 第 4 行", "按规则集 rules 检查通过", "第 2 版更正入库", "第 3 版撤回入库", "按“撤回”处理",
-        "张某 经办、李某 批准撤回（REVOKED），依据：样例文书1号", "对账：平台缺少", "登记停止公示（决定被撤销或变更）",
+        "张某 经办、李某 批准撤回（决定被撤销或变更），依据：样例文书1号", "对账：平台缺少", "登记停止公示（决定被撤销或变更）",
     ):  # fmt: skip
-        assert words in text, words
+        assert expected in text, expected
 
 
 def test_each_batch_is_told_with_its_attempts_its_answer_and_its_proof(place):
     events = told(place, KEY)["events"]
     sends = [e for e in events if e["what"] == "发送"]
     assert len({e["platform"] for e in sends}) == 3
-    assert any("UNKNOWN" in e["text"] for e in sends), "the answer that was lost"
+    assert any("不知道是否收到" in e["text"] for e in sends), "the answer that was lost"
     assert any(e["what"] == "查询" for e in events) or any("结果不明" in e["text"] for e in events)
     receipts = [e for e in events if e["what"] == "回执"]
     assert len(receipts) >= 6
@@ -103,7 +105,7 @@ def test_the_present_state_of_each_platform_and_what_comes_next_stand_at_the_end
 def test_what_a_person_decided_is_told_with_name_and_reason(place):
     text = "\n".join(lines(told(place, REFUSED)))
     assert "平台拒收" in text
-    assert "张某 决定“give_up”：部门已知" in text
+    assert "张某 决定“放弃，不再发送”：部门已知" in text
 
 
 def test_a_returned_record_that_was_never_accepted_is_found_with_its_reason(place):
@@ -135,3 +137,16 @@ def test_the_command_prints_a_line_an_event_and_ends_with_one_for_an_unknown_rec
     done = CliRunner().invoke(app, ["trace", KEY, "--json"], env=env, catch_exceptions=False)
     assert json.loads(done.output)["record"] == KEY
     assert CliRunner().invoke(app, ["trace", "610124-X-1"], env=env).exit_code == 1
+
+
+def test_no_word_of_the_protocol_is_shown_to_an_operator(place):
+    told_words = {str(w) for w in (*Effect, *Finding, *Transport, *State)} | set(people.DECISIONS) | {"NOT_SENT"}
+    text = "\n".join("\n".join(lines(told(place, key))) for key in (KEY, REFUSED, RETURNED))
+    assert {w for w in re.findall(r"[A-Za-z_]{3,}", text) if w in told_words} == set()
+
+
+def test_every_word_of_the_protocol_has_its_chinese():
+    assert set(words.OUTCOMES) >= {str(e) for e in (*Effect, *Transport)}
+    assert set(words.FINDINGS) == {str(f) for f in Finding}
+    assert set(words.STATES) == {str(s) for s in State}
+    assert set(words.DECISIONS) == set(people.DECISIONS)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 
 from sqlalchemy import func, select
 
@@ -15,6 +14,7 @@ from zz_pipeline.alerts.trouble import ERROR, INFO, OFFICE, Kind, Trouble
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import intake
 from zz_pipeline.reports.balance import Balance, balance
+from zz_pipeline.reports.day import report_path
 from zz_pipeline.settings import Settings
 
 LOOKED_BACK = 7  # nights
@@ -33,7 +33,7 @@ def troubles(settings: Settings, ledger: Ledger, now: float) -> Iterator[Trouble
         if day.isoformat() < first:
             continue
         found = balance(ledger, day, tuple(settings.platforms), _names(settings))
-        written = report(settings, day).exists()
+        written = report_path(settings, day).exists()
         if found.departments and not found.balanced:
             yield _unbalanced(found, day, settings)
         if found.balanced and written:
@@ -41,11 +41,6 @@ def troubles(settings: Settings, ledger: Ledger, now: float) -> Iterator[Trouble
                 yield _done(found, day, settings)
         elif wall >= _deadline(settings, day):
             yield _late(found, day, settings, written)
-
-
-def report(settings: Settings, day: date) -> Path:
-    """Where the day report lies."""
-    return settings.home / "reports" / day.isoformat() / f"日报-{day.isoformat()}.html"
 
 
 def _deadline(settings: Settings, day: date) -> datetime:
@@ -86,7 +81,9 @@ def _late(found: Balance, day: date, settings: Settings, written: bool) -> Troub
         f"请看 Dagster 的运行记录，或执行 zz sync --day {day} 补跑；已报送过的不会重复。"
     )
     at = _deadline(settings, day).timestamp()
-    return Trouble(f"night:{day}", Kind.NIGHT_LATE, OFFICE, ERROR, f"{day} 夜间未完成", text, at)
+    return Trouble(
+        f"night:{day}", Kind.NIGHT_LATE, OFFICE, ERROR, f"{day} 夜间未完成", text, at, 1, f"zz sync --day {day}"
+    )
 
 
 def _unbalanced(found: Balance, day: date, settings: Settings) -> Trouble:
@@ -94,4 +91,14 @@ def _unbalanced(found: Balance, day: date, settings: Settings) -> Trouble:
         f"{day} 不平衡，有记录下落不明：{_figures(found, settings)}。请打开当日日报看标红的部门或平台，再联系技术人员。"
     )
     at = _deadline(settings, day).timestamp()
-    return Trouble(f"unbalanced:{day}", Kind.NIGHT_UNBALANCED, OFFICE, ERROR, f"{day} 不平衡", text, at)
+    return Trouble(
+        f"unbalanced:{day}",
+        Kind.NIGHT_UNBALANCED,
+        OFFICE,
+        ERROR,
+        f"{day} 不平衡",
+        text,
+        at,
+        1,
+        f"zz balance --day {day}",
+    )

@@ -70,7 +70,7 @@ def counts(ledger: Ledger) -> dict[str, int]:
     """How many sendings wait, failed or were sent, and how many messages have no channel yet (`unplanned`)."""
     with ledger.read() as conn:
         states = select(alert_sending.c.state, func.count()).group_by(alert_sending.c.state)
-        found = dict(list(conn.execute(states).tuples()))
+        found: dict[str, int] = dict(list(conn.execute(states).tuples()))
         unplanned = conn.scalar(select(func.count()).where(alert_message.c.planned.is_(False))) or 0
     return {**{state: found.get(state, 0) for state in (WAITING, FAILED, SENT)}, "unplanned": unplanned}
 

@@ -67,7 +67,7 @@ class Trouble:
 
     key: the same trouble has the same key at every look · department: key of its department, "" for the office ·
     title, text: Chinese, what happened, to which record or department, what to do · since: Unix seconds ·
-    size: how many records; twice as many is worse.
+    size: how many records; twice as many is worse · command: what a person types now, empty if it is no command.
     """
 
     key: str
@@ -78,6 +78,7 @@ class Trouble:
     text: str
     since: float
     size: int = 1
+    command: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON form."""

@@ -27,6 +27,7 @@ from zz_pipeline.standard.workdays import WorkCalendar
 RUNS_LONGEST = 2 * 3600.0  # a reading that is open for longer was left by a run that died
 UNKNOWN_FROM = 12 * 3600.0  # unknown since before this night: tonight's run has not settled it either
 CREDIT = "credit"
+RERUN = ("inspection", "rating", "repair")
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ def _sources(seen: Look) -> Iterator[Trouble]:
     for row in seen.conn.execute(select(intake).where(intake.c.id.in_(newest))):
         what, key = f"{seen.name(row.dept)}的{words.KINDS[row.kind]}", f"source:{row.dept}:{row.kind}"
         dept = row.dept if row.dept in seen.settings.departments else OFFICE
+        only = f"--kind {row.kind}" if dept == OFFICE else f"--dept {row.dept}"
+        rerun = f"zz backfill {row.day} {row.day} {only}" if row.kind in RERUN else f"zz sync --day {row.day}"
         refused = row.files.count('"state": "REFUSED"')
         died = row.state == "RUNNING" and row.started_at < seen.now - RUNS_LONGEST
         if row.state == "FAILED" or died:
@@ -90,10 +93,12 @@ def _sources(seen: Look) -> Iterator[Trouble]:
             text = (
                 f"{what}（{row.day}）没有读到：{why}下次运行会从没读到的地方自动重读；反复出现请联系来源系统的管理员。"
             )
-            yield Trouble(key, Kind.SOURCE_FAILED, dept, ERROR, f"{what}没有读到", text, row.started_at)
+            yield Trouble(key, Kind.SOURCE_FAILED, dept, ERROR, f"{what}没有读到", text, row.started_at, 1, rerun)
         elif refused:
             text = f"{what}（{row.day}）有 {refused} 个文件没有读到，其余已处理。请按当日日报所说的原因改好后重新放入交表文件夹。"
-            yield Trouble(key, Kind.SOURCE_FAILED, dept, WARNING, f"{what}有文件没读到", text, row.started_at, refused)
+            yield Trouble(
+                key, Kind.SOURCE_FAILED, dept, WARNING, f"{what}有文件没读到", text, row.started_at, refused, rerun
+            )
 
 
 def _codes(seen: Look) -> Iterator[Trouble]:
@@ -107,7 +112,17 @@ def _codes(seen: Look) -> Iterator[Trouble]:
         )
         since = min(row["first_seen"] for row in rows)
         title = f"{seen.name(dept)}有未知代码"
-        yield Trouble(f"codes:{dept}", Kind.UNKNOWN_CODES, dept, WARNING, title, text, since, len(rows))
+        yield Trouble(
+            f"codes:{dept}",
+            Kind.UNKNOWN_CODES,
+            dept,
+            WARNING,
+            title,
+            text,
+            since,
+            len(rows),
+            f"zz codes unknown --dept {dept}",
+        )
 
 
 # ── sending ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -116,14 +131,34 @@ def _lanes(seen: Look) -> Iterator[Trouble]:
         where = f"{seen.name(row.dept)}到{seen.label(row.platform)}的通道"
         text = f"{where}已停用：{row.stopped}。处理好后执行 zz release {row.platform} {row.dept} 恢复。"
         key = f"lane:{row.platform}:{row.dept}"
-        yield Trouble(key, Kind.LANE_STOPPED, row.dept, ERROR, f"{where}已停用", text, row.taken_at or seen.now)
+        yield Trouble(
+            key,
+            Kind.LANE_STOPPED,
+            row.dept,
+            ERROR,
+            f"{where}已停用",
+            text,
+            row.taken_at or seen.now,
+            1,
+            f"zz release {row.platform} {row.dept} --by 姓名 --why 原因",
+        )
 
 
 def _switch(seen: Look) -> Iterator[Trouble]:
     row = seen.conn.execute(select(switch).where(switch.c.name == "stop")).first()
     if row is not None and row.value.strip().lower() not in ("", "0", "off"):
         text = "总开关处于停发状态，没有向任何平台发送。查明原因后执行 zz resume 恢复，下次运行补送。"
-        yield Trouble("switch", Kind.SWITCHED_OFF, OFFICE, WARNING, "总开关已停发", text, row.at)
+        yield Trouble(
+            "switch",
+            Kind.SWITCHED_OFF,
+            OFFICE,
+            WARNING,
+            "总开关已停发",
+            text,
+            row.at,
+            1,
+            "zz resume --by 姓名 --why 原因",
+        )
 
 
 def _unknowns(seen: Look) -> Iterator[Trouble]:
@@ -137,7 +172,9 @@ def _unknowns(seen: Look) -> Iterator[Trouble]:
             f"下次运行会再向平台查询；请看 zz trace {key}，必要时联系平台运维单位。"
         )
         title = f"{where_to}有 {n} 条结果不明"
-        yield Trouble(f"unknown:{platform}:{dept}", Kind.UNKNOWNS, dept, WARNING, title, text, since, n)
+        yield Trouble(
+            f"unknown:{platform}:{dept}", Kind.UNKNOWNS, dept, WARNING, title, text, since, n, f"zz trace {key}"
+        )
 
 
 def _people(seen: Look) -> Iterator[Trouble]:
@@ -152,7 +189,9 @@ def _people(seen: Look) -> Iterator[Trouble]:
             f"请看 zz why {key}，再用 zz decide {platform} {key} 版本 retry|give_up|adopt 决定。"
         )
         title = f"{what}有 {n} 条等人裁定"
-        yield Trouble(f"person:{platform}:{dept}:{state}", Kind.PERSON, dept, ERROR, title, text, since, n)
+        yield Trouble(
+            f"person:{platform}:{dept}:{state}", Kind.PERSON, dept, ERROR, title, text, since, n, f"zz why {key}"
+        )
 
 
 def _credentials(seen: Look) -> Iterator[Trouble]:
@@ -166,7 +205,7 @@ def _credentials(seen: Look) -> Iterator[Trouble]:
             f"请向平台运维单位领取，写入 secrets.toml 的 [{platform}.{dept}]，再执行 zz doctor 核对。"
         )
         title = f"{seen.name(dept)}缺少{seen.label(platform)}的凭证"
-        yield Trouble(f"credential:{platform}:{dept}", Kind.CREDENTIAL, dept, ERROR, title, text, since)
+        yield Trouble(f"credential:{platform}:{dept}", Kind.CREDENTIAL, dept, ERROR, title, text, since, 1, "zz doctor")
 
 
 # ── what the platforms hold ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,7 +216,17 @@ def _platforms(seen: Look) -> Iterator[Trouble]:
         name = seen.label(row.platform)
         if row.state == "FAILED":
             text = f"{name}（{row.day}）没有核对完：{row.error or '核对中断。'}没报出的记录保持待报，下次运行自动续报。"
-            yield Trouble(f"platform:{row.platform}", Kind.PLATFORM, OFFICE, WARNING, f"{name}没有核对完", text, row.at)
+            yield Trouble(
+                f"platform:{row.platform}",
+                Kind.PLATFORM,
+                OFFICE,
+                WARNING,
+                f"{name}没有核对完",
+                text,
+                row.at,
+                1,
+                f"zz reconcile --day {row.day}",
+            )
         lost = (d.reconciliation_id == row.id) & (d.type == "lost")
         n = seen.conn.scalar(select(func.count()).where(lost)) or 0
         if n:
@@ -185,7 +234,17 @@ def _platforms(seen: Look) -> Iterator[Trouble]:
                 f"{name}的清单里缺少 {n} 条我们已确认的记录。请执行 zz reconcile --plan 查看；"
                 "数量多时不会自动补报，须用 zz reconcile --apply --by 姓名 --why 原因 批准。"
             )
-            yield Trouble(f"lost:{row.platform}", Kind.LOST, OFFICE, ERROR, f"{name}缺少 {n} 条记录", text, row.at, n)
+            yield Trouble(
+                f"lost:{row.platform}",
+                Kind.LOST,
+                OFFICE,
+                ERROR,
+                f"{name}缺少 {n} 条记录",
+                text,
+                row.at,
+                n,
+                "zz reconcile --plan",
+            )
 
 
 def _withdrawals(seen: Look) -> Iterator[Trouble]:
@@ -198,7 +257,15 @@ def _withdrawals(seen: Look) -> Iterator[Trouble]:
         severity = ERROR if row["late"] else WARNING
         title = f"记录 {row['record']} 没有撤净"
         yield Trouble(
-            f"withdrawal:{row['record']}:{row['platform']}", Kind.WITHDRAWAL, OFFICE, severity, title, text, since
+            f"withdrawal:{row['record']}:{row['platform']}",
+            Kind.WITHDRAWAL,
+            OFFICE,
+            severity,
+            title,
+            text,
+            since,
+            1,
+            f"zz why {row['record']}",
         )
 
 
@@ -214,7 +281,7 @@ def _overdue(seen: Look) -> Iterator[Trouble]:
         since = datetime.fromisoformat(group.due).replace(tzinfo=seen.settings.zone).timestamp()
         kind, severity = (Kind.NEAR_OVERDUE, WARNING) if near else (Kind.OVERDUE, ERROR)
         key = f"due:{group.platform}:{group.dept}:{group.due}"
-        yield Trouble(key, kind, group.dept, severity, title, text, since, group.count)
+        yield Trouble(key, kind, group.dept, severity, title, text, since, group.count, "zz due")
 
 
 # ── ourselves ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -225,7 +292,17 @@ def _audit(seen: Look) -> Iterator[Trouble]:
             f"审计链在第 {found.broken_at} 个事件处断开：它或它之前的事件被改动、删除或插入过。"
             "请立即执行 zz stop，保留数据库原样，报告主管，再用 zz audit verify 逐项核对。"
         )
-        yield Trouble("audit", Kind.AUDIT_BROKEN, OFFICE, ERROR, "审计链断开", text, seen.now)
+        yield Trouble(
+            "audit",
+            Kind.AUDIT_BROKEN,
+            OFFICE,
+            ERROR,
+            "审计链断开",
+            text,
+            seen.now,
+            1,
+            "zz stop --by 姓名 --why 原因；zz audit verify",
+        )
 
 
 def _calendar(seen: Look) -> Iterator[Trouble]:
@@ -241,7 +318,17 @@ def _not_told(seen: Look) -> Iterator[Trouble]:
     for channel, n, since, error in seen.conn.execute(query.group_by(s.channel)).tuples():
         name = {"mail": "邮件", "webhook": "群机器人"}[channel]
         text = f"{n} 条提醒没有经{name}送达：{error}。请改好配置后执行 zz alerts --send --again 重发。"
-        yield Trouble(f"alerts:{channel}", Kind.NOT_TOLD, OFFICE, ERROR, f"提醒没有经{name}送达", text, since, n)
+        yield Trouble(
+            f"alerts:{channel}",
+            Kind.NOT_TOLD,
+            OFFICE,
+            ERROR,
+            f"提醒没有经{name}送达",
+            text,
+            since,
+            n,
+            "zz alerts --send --again",
+        )
 
 
 FINDERS: tuple[Callable[[Look], Iterator[Trouble]], ...] = (

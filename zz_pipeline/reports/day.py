@@ -29,6 +29,7 @@ from zz_pipeline.standard.tables import TABLES, Kind
 
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
+    from zz_pipeline.settings import Settings
 
 # What a person should see first: the states that wait for one, then those that the next run goes on with.
 PERSON = ("CONFLICT", "DEAD", "REJECTED", "HELD")
@@ -44,12 +45,16 @@ def write_day_report(night: Night, day: date) -> Path:
     if figures["audit"]["whole"]:
         with night.ledger.begin("verified") as conn:
             audit.note_verified(conn, figures["audit"]["head"])
-    folder = night.settings.home / "reports" / day.isoformat()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"日报-{day.isoformat()}.html"
+    path = report_path(night.settings, day)
+    path.parent.mkdir(parents=True, exist_ok=True)
     _write(path.with_suffix(".json"), orjson.dumps(figures, option=orjson.OPT_INDENT_2))
     _write(path, _template().render(**figures).encode())
     return path
+
+
+def report_path(settings: Settings, day: date) -> Path:
+    """Where a day's report lies: the HTML file, whether it is written or not."""
+    return settings.home / "reports" / day.isoformat() / f"日报-{day.isoformat()}.html"
 
 
 def day_figures(night: Night, day: date) -> dict[str, Any]:

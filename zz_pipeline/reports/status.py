@@ -49,7 +49,7 @@ def status(ledger: Ledger, settings: Settings) -> dict[str, Any]:
                 "数据类": KINDS[r["kind"]],
                 "业务日": r["day"],
                 "结果": INTAKE[r["state"]],
-                "时间": _clock(r["started_at"]),
+                "时间": clock(r["started_at"]),
             }
             for r in reads
         ]
@@ -65,5 +65,6 @@ def status(ledger: Ledger, settings: Settings) -> dict[str, Any]:
     return tables | {"未撤净（一个平台已撤、另一平台仍在）": uneven}
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Beijing wall time of a moment."""
     return datetime.fromtimestamp(seconds, UTC).astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")

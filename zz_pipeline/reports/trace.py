@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import Connection, and_, or_, select
 
 from zz_pipeline.ledger import audit
+from zz_pipeline.ledger.accept import STOPPED
 from zz_pipeline.ledger.schema import (
     attempt,
     audit_event,
@@ -35,6 +36,7 @@ from zz_pipeline.settings import Settings
 BEIJING = timezone(timedelta(hours=8))
 OPS = {"PUBLISH": "新增", "CORRECT": "更正", "WITHDRAW": "撤回"}
 HELD = {"PRESENT": "在平台上", "WITHDRAWN": "已从平台撤下"}
+BY = {"lane": "系统（查询时）", "reconcile": "系统（对账时）"}
 # audit events whose detail names a record and that no other table tells
 DECIDED = {
     "DECISION": "{actor} 决定“{decision}”：{note}",
@@ -153,7 +155,7 @@ def _sends(life: _Life) -> Iterator[Event]:
         for row in life.conn.execute(select(attempt).where(lane).order_by(attempt.c.seq)):
             did = "发送" if row.method == "POST" else "查询"
             http = f"，HTTP {row.http}" if row.http else ""
-            text = f"以 {life.called(b.dept)} 名义{did}批次 {name}（{b.n} 条）：{row.outcome or '没有应答'}{http}"
+            text = f"以 {life.called(b.dept)} 名义{did}批次 {name}（{b.n} 条）：{words.OUTCOMES.get(row.outcome or '', row.outcome)}{http}"
             yield Event(row.started_at, did, life.label(b.platform), text + (f"，代码 {row.code}" if row.code else ""))
 
 
@@ -163,13 +165,18 @@ def _states(life: _Life) -> Iterator[Event]:
         detail, actor = event["detail"], event["actor"]
         lane = actor.removeprefix("lane:").split("/")[0] if actor.startswith("lane:") else event["object"]
         if event["type"] in ("WITHDRAW", "REINSTATE"):
-            yield Event(event["ts"], "人工决定", "", DECIDED[event["type"]].format(actor=actor, **detail))
+            said = detail | {"reason": STOPPED.get(detail.get("reason", ""), "")}
+            yield Event(event["ts"], "人工决定", "", DECIDED[event["type"]].format(actor=actor, **said))
             continue
         for row in detail["rows"] if isinstance(detail.get("rows"), list) else ():
             if row[1] != life.key or len(row) < 4:
                 continue
             said = DECIDED.get(event["type"], "")
-            values = {"actor": actor, "decision": detail.get("decision", ""), "note": detail.get("note", "")}
+            values = {
+                "actor": actor,
+                "decision": words.DECISIONS.get(detail.get("decision", ""), ""),
+                "note": detail.get("note", ""),
+            }
             text = f"第 {row[2]} 版：{words.STATES.get(row[3], row[3])}" + (
                 f"（{said.format(**values)}）" if said else ""
             )
@@ -180,7 +187,7 @@ def _states(life: _Life) -> Iterator[Event]:
 def _receipts(life: _Life) -> Iterator[Event]:
     for row in life.conn.execute(select(receipt).where(receipt.c.record_key == life.key).order_by(receipt.c.id)):
         number = f"，回执号 {row.receipt_no}" if row.receipt_no else ""
-        text = f"第 {row.version} 版的回执（{row.remote_key}）：{row.verdict}{number}，已存证 {row.raw_digest[:12]}"
+        text = f"第 {row.version} 版的回执（{row.remote_key}）：{words.FINDINGS.get(row.verdict, row.verdict)}{number}，已存证 {row.raw_digest[:12]}"
         yield Event(row.received_at, "回执", life.label(row.platform), text)
 
 
@@ -192,14 +199,14 @@ def _reconciled(life: _Life) -> Iterator[Event]:
         text = f"对账：{words.DIFFERENCES.get(row.type, row.type)}（{row.remote_key}）。{row.action}"
         yield Event(row.at, "对账", life.label(row.platform), text)
     for row in life.conn.execute(select(conflict).where(conflict.c.record_key == life.key).order_by(conflict.c.id)):
-        end = f"已由 {row.decided_by} 裁定：{row.decision}" if row.decided_by else "等待人裁定"
+        chosen, _, note = row.decision.partition("：")
+        said = f"{words.DECISIONS.get(chosen, chosen)}{f'（{note}）' if note else ''}"
+        end = f"已由 {BY.get(row.decided_by, row.decided_by)} 裁定：{said}" if row.decided_by else "等待人裁定"
         yield Event(row.opened_at, "冲突", life.label(row.platform), f"第 {row.version} 版与平台内容不同，{end}")
 
 
 def _barred(life: _Life) -> Iterator[Event]:
     for row in life.conn.execute(select(suppression).where(suppression.c.record_key == life.key)):
-        from zz_pipeline.ledger.accept import STOPPED
-
         state = "已执行" if row.state == "APPLIED" else "记录未到，到达时即执行"
         text = f"登记停止公示（{STOPPED.get(row.reason, row.reason)}），依据：{row.basis or '见通知'}，{state}"
         yield Event(row.at, "停止公示", "", text)

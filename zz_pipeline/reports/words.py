@@ -74,6 +74,47 @@ DIFFERENCES: Mapping[str, str] = {
 }
 COUNTED: Mapping[str, str] = {"ours": "本库应有", "theirs": "平台实有", **DIFFERENCES}
 
+# what an answer says of a batch (delivery.protocol.Effect), and what is known of a call that was no answer (Transport)
+OUTCOMES: Mapping[str, str] = {
+    "JUDGED": "平台逐条答复",
+    "TAKEN_IN": "平台已收下，待回执",
+    "ASK": "平台已处理，须逐条查询结果",
+    "NOTHING": "平台没有入库，稍后再报",
+    "POISON": "整批未入库（其中有数据问题），拆批重报",
+    "STOP": "整批未入库，须由人查看",
+    "BUSY": "平台繁忙，未入库，稍后再报",
+    "AUTH": "平台不接受凭证，未入库",
+    "SESSION": "会话到期，未入库，已换会话",
+    "LOST": "平台丢失了已收下的批次，先查询",
+    "NO_CONNECT": "连接没有建立，没有发出",
+    "UNKNOWN": "没有得到明确答复，不知道是否收到",
+    "ANSWERED": "已答复",
+    "NOT_SENT": "没有发出",
+    "": "没有应答（中断）",
+}
+# what an answer says of one record (delivery.protocol.Finding)
+FINDINGS: Mapping[str, str] = {
+    "STORED": "已入库",
+    "REFUSED": "平台拒收",
+    "ABSENT": "平台上没有",
+    "DIFFERENT": "平台上是别的内容",
+    "PENDING": "处理中",
+    "UNSAID": "没有说明",
+}
+DECISIONS: Mapping[str, str] = {
+    "retry": "重新查询或重发",
+    "give_up": "放弃，不再发送",
+    "adopt": "以平台现有内容为准",
+}
+# how a department's source is read
+SOURCES: Mapping[str, str] = {
+    "database": "数据库",
+    "workbook": "工作簿",
+    "csv": "CSV 文件",
+    "http": "接口",
+    "none": "零报送",
+}
+
 
 def basis(rule: str) -> str:
     """What a decision rests on, as people read it; empty for a platform's code or a note of ours."""
