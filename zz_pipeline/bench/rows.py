@@ -64,7 +64,7 @@ def table(rows: int, bad: float, seed: int = 1) -> pa.Table:
 
 def _good(number: Ints, rng: np.random.Generator) -> Columns:
     serial = _texts(number, 7)
-    uscc, day = _uscc(number), rng.integers(1, DAYS, len(number))
+    uscc, day = usccs(number), rng.integers(1, DAYS, len(number))
     first = rng.integers(0, PEOPLE, len(number))
     task = rng.integers(0, TASKS, len(number))
     when = np.datetime64(DAY) - day.astype("timedelta64[D]")
@@ -164,8 +164,8 @@ def _join(*parts: Any) -> pa.Array:
     return pc.binary_join_element_wise(*parts, "")
 
 
-def _uscc(number: Ints) -> pa.Array:
-    """Codes of block YY whose two check digits hold, by the tables of GB 32100 and GB 11714."""
+def usccs(number: Ints) -> pa.Array:
+    """Codes of market entities of block YY whose two check digits hold, by the tables of GB 32100 and GB 11714."""
     digits = _texts(number % 1_000_000, 6).to_numpy(zero_copy_only=False)
     body = np.char.add("YY", digits.astype("U6")).view("U1").reshape(len(number), 8)
     base36 = {char: int(char, 36) for char in "0123456789Y"}

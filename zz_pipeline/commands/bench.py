@@ -7,13 +7,26 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 out = Console()
+RUNS = 5
+Json = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 对象，供程序读取。")]
+Runs = Annotated[int, typer.Option("--runs", help="预热一次之后的运行次数，取中位数；0 表示只运行一次。")]
+
+
+def _tell(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+        return
+    table = Table("项目", "数值")
+    for name, value in found.items():
+        table.add_row(name, str(value))
+    out.print(table)
 
 
 def register(app: typer.Typer) -> None:
@@ -28,18 +41,23 @@ def register(app: typer.Typer) -> None:
     def check(
         rows: Annotated[int, typer.Option("--rows", help="行数。")] = 100_000,
         bad: Annotated[float, typer.Option("--bad", help="不合格记录所占比例，0 至 1。")] = 0.01,
-        as_json: Annotated[bool, typer.Option("--json", help="只输出一个 JSON 对象，供程序读取。")] = False,
+        as_json: Json = False,
     ) -> None:
         """全部检查结果规则（含逐行结论）的速度与内存，并与 Great Expectations 自身的汇总校验比较。"""
         from zz_pipeline.bench.check import check as measure
 
-        found = measure(rows, bad)
-        if as_json:
-            sys.stdout.write(json.dumps(found) + "\n")
-            return
-        table = Table("项目", "数值")
-        for name, value in found.items():
-            table.add_row(name, str(value))
-        out.print(table)
+        _tell(measure(rows, bad), as_json)
+
+    @group.command()
+    def deliver(
+        records: Annotated[int, typer.Option("--records", help="记录数。")] = 20_000,
+        platforms: Annotated[int, typer.Option("--platforms", help="平台数，1 至 3。")] = 3,
+        runs: Runs = RUNS,
+        as_json: Json = False,
+    ) -> None:
+        """从来源到回执入账的全程，与一个 pandas + requests 脚本（一个平台，不检查、不记账）比较。"""
+        from zz_pipeline.bench.deliver import measure
+
+        _tell(measure(records, platforms, runs), as_json)
 
     app.add_typer(group, name="bench")

@@ -1,0 +1,246 @@
+"""The platforms as seen by a measurement: all three contracts, answered truly, nothing checked, nothing kept but hashes.
+
+Belongs here: a process of its own with one address a platform, what pushes and the queries of our adapters are answered.
+Must not: checking a record, a signature or a rate; importing `mock_platforms`; outliving the process that started it.
+
+`python -m zz_pipeline.bench.discard [LISTED DIFFERENCES]` prints its addresses as one line of JSON and ends when its
+standard input does. With LISTED each platform also holds so many made-up entries (`made.Entries`), DIFFERENCES of them changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+
+from zz_pipeline.bench import made
+
+_JSON = [(b"content-type", b"application/json; charset=utf-8")]
+_STAMP = "2026-11-21 01:30:00"
+_MOST_LISTED = 1000
+Query = Mapping[str, str]
+Answer = tuple[int, Any]
+
+
+class Platform:
+    """What the three have in common: a name, pushed entries by key, and entries that were made up."""
+
+    name = ""
+    success: str | int = "0000"
+
+    def __init__(self, listed: int, differences: int) -> None:
+        self.stored: dict[str, str] = {}
+        self.made = made.Entries(self.name, listed, differences)
+        self.pushed = 0
+
+    def answer(self, method: str, path: str, query: Query, body: bytes) -> Answer:
+        """HTTP status and body of one call."""
+        if path == "/health":
+            return 200, {"status": "UP", "platform": self.name, "environment": "test"}
+        if path == "/quota":
+            quota = {"rate": 1e6, "burst": 1e6, "daily_records": 10**9, "used_today": 0}
+            return 200, {"code": self.success, "data": quota}
+        if path == "/pushed":  # not of the contract: what a measurement asks afterwards
+            return 200, {"requests": self.pushed, "stored": len(self.stored)}
+        if method == "POST" and path != "/auth/session":
+            self.pushed += 1
+            return self.push(path, orjson.loads(body))
+        return self.ask(path, query)
+
+    def push(self, path: str, batch: dict[str, Any]) -> Answer:
+        """The answer to a batch."""
+        raise AssertionError("a platform answers its own contract")
+
+    def ask(self, path: str, query: Query) -> Answer:
+        """The answer to a query."""
+        raise AssertionError("a platform answers its own contract")
+
+    def page(self, query: Query, start: int, size: int) -> tuple[list[tuple[str, str]], int]:
+        """Key and hash of so many listed entries from a place on, and how many there are."""
+        if query.get("kind") == "credit-ratings" or query.get("table") == "credit_assess":
+            return [], 0
+        total = len(self.made)
+        return [self.made.at(place) for place in range(start, min(start + size, total))], total
+
+
+class DoubleRandom(Platform):
+    """①: a verdict a record."""
+
+    name = "double_random"
+
+    def push(self, path: str, batch: dict[str, Any]) -> Answer:
+        results = []
+        for record in batch["records"]:
+            key = record["recordKey"]
+            self.stored[key] = ""
+            said = {"recordKey": key, "version": record["version"], "verdict": "ACCEPTED"}
+            results.append({**said, "receiptNo": f"SN20261121{len(self.stored):08d}", "errors": []})
+        return 200, self._said({"batchNo": batch["batchNo"], "results": results})
+
+    def ask(self, path: str, query: Query) -> Answer:
+        if path != "/api/v1/records":
+            return 200, {"code": "4040", "message": "批次不存在", "requestId": "0", "data": None}
+        start = int(query.get("cursor") or 0)
+        found, total = self.page(query, start, _MOST_LISTED)
+        after = start + len(found)
+        items = [
+            {"recordKey": key, "version": 1, "state": "STORED", "receiptNo": "SN1", "contentHash": digest, "updatedAt": _STAMP}
+            for key, digest in found
+        ]  # fmt: skip
+        return 200, self._said({"items": items, "nextCursor": str(after) if after < total else ""})
+
+    def _said(self, data: Any) -> dict[str, Any]:
+        return {"code": "0000", "message": "成功", "requestId": "0", "data": data}
+
+
+class InternetSupervision(Platform):
+    """②: taken in, receipts afterwards."""
+
+    name = "internet_supervision"
+    success = "200"
+
+    def __init__(self, listed: int, differences: int) -> None:
+        super().__init__(listed, differences)
+        self.batches: dict[str, list[str]] = {}
+
+    def push(self, path: str, batch: dict[str, Any]) -> Answer:
+        for record in batch["records"]:
+            values = "|".join([record[k] for k in sorted(record) if k[:3] != "cd_"])
+            self.stored[record["cd_id"]] = hashlib.md5(values.encode(), usedforsecurity=False).hexdigest()
+        self.batches[batch["cd_batch"]] = [record["cd_id"] for record in batch["records"]]
+        data = {"cd_batch": batch["cd_batch"], "received": len(batch["records"])}
+        return 202, {"code": "202", "message": "已接收", "data": data}
+
+    def ask(self, path: str, query: Query) -> Answer:
+        if path == "/auth/session":
+            data = {"session_secret": "s" * 40, "expires_at": "2099-01-01 00:00:00"}
+            return 200, {"code": "200", "message": "成功", "data": data}
+        if path.startswith("/exchange/receipts/"):
+            return self._receipt(path.rpartition("/")[2])
+        if "cd_ids" in query:
+            rows = [self._row(k, self.stored[k]) for k in query["cd_ids"].split(",") if k in self.stored]
+            return 200, {"code": "200", "data": {"total": len(rows), "rows": rows}}
+        size = int(query["size"])
+        found, total = self.page(query, (int(query["page"]) - 1) * size, size)
+        rows = [self._row(key, digest) for key, digest in found]
+        return 200, {"code": "200", "data": {"total": total, "rows": rows}}
+
+    def _row(self, key: str, digest: str) -> dict[str, str]:
+        return {"cd_id": key, "cd_operation": "i", "receipt": "HLW1", "content_md5": digest, "updated_at": _STAMP}
+
+    def _receipt(self, number: str) -> Answer:
+        keys = self.batches.get(number)
+        if keys is None:
+            return 404, {"code": "6040", "message": "批次不存在"}
+        results = [{"cd_id": key, "result": "PASS", "receipt": f"HLW{key}"} for key in keys]
+        data = {"cd_batch": number, "status": "DONE", "total": len(keys), "passed": len(keys), "failed": 0}
+        return 200, {"code": "200", "data": {**data, "results": results}}
+
+
+class Publicity(Platform):
+    """③: counts, records by pubId."""
+
+    name = "publicity"
+    success = 200
+
+    def push(self, path: str, batch: dict[str, Any]) -> Answer:
+        records = batch["records"]
+        for record in records:
+            record.pop("publicFrom")
+            # the same bytes as the contract's canonical JSON: texts, whole numbers and lists only
+            canonical = orjson.dumps(record, option=orjson.OPT_SORT_KEYS)
+            self.stored[record["pubId"]] = hashlib.sha256(canonical).hexdigest()
+        counts = {"totalSize": len(records), "successSize": len(records), "failSize": 0}
+        return 200, {"code": 200, "errorMsg": "", **counts, "tips": ""}
+
+    def ask(self, path: str, query: Query) -> Answer:
+        if "pubIds" in query:
+            found = [(k, self.stored[k]) for k in query["pubIds"].split(",") if k in self.stored]
+            return 200, {"code": 200, "data": {"items": [self._item(*one) for one in found], "nextCursor": ""}}
+        start = int(query.get("cursor") or 0)
+        listed, total = self.page(query, start, _MOST_LISTED)
+        after = str(start + len(listed)) if start + len(listed) < total else ""
+        return 200, {"code": 200, "data": {"items": [self._item(*one) for one in listed], "nextCursor": after}}
+
+    def _item(self, key: str, digest: str) -> dict[str, str]:
+        said = {"pubId": key, "kind": "inspection", "state": "PUBLIC", "contentSha256": digest}
+        return {**said, "updatedAt": _STAMP, "publicUntil": ""}
+
+
+PLATFORMS = (DoubleRandom, InternetSupervision, Publicity)
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+def _app(platform: Platform) -> Any:
+    async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode("ascii")).items()}
+        status, said = platform.answer(scope["method"], scope["path"], query, body)
+        data = orjson.dumps(said)
+        head = [*_JSON, (b"content-length", str(len(data)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": head})
+        await send({"type": "http.response.body", "body": data})
+
+    return app
+
+
+def serve(listed: int, differences: int) -> None:
+    """Answer on one loopback port a platform until standard input ends."""
+    import uvicorn
+
+    sockets, servers = {}, []
+    for make in PLATFORMS:
+        sock = socket.socket()
+        sock.bind(("127.0.0.1", 0))
+        sockets[make.name] = sock
+        app = _app(make(listed, differences))
+        config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", interface="asgi3")
+        servers.append(uvicorn.Server(config))
+    urls = {name: f"http://127.0.0.1:{sock.getsockname()[1]}" for name, sock in sockets.items()}
+    sys.stdout.write(json.dumps(urls) + "\n")
+    sys.stdout.flush()
+
+    async def all_of_them() -> None:
+        threading.Thread(target=_end_with_input, args=(servers,), daemon=True).start()
+        await asyncio.gather(*(s.serve([sock]) for s, sock in zip(servers, sockets.values(), strict=True)))
+
+    asyncio.run(all_of_them())
+
+
+def _end_with_input(servers: list[Any]) -> None:
+    sys.stdin.buffer.read()
+    for server in servers:
+        server.should_exit = True
+
+
+@contextmanager
+def running(listed: int = 0, differences: int = 0) -> Iterator[dict[str, str]]:
+    """The process, as long as the block; address by platform."""
+    command = [sys.executable, "-m", "zz_pipeline.bench.discard", str(listed), str(differences)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            yield json.loads(process.stdout.readline() if process.stdout else b"")
+        finally:
+            if process.stdin:
+                process.stdin.close()
+            process.wait(30)
+
+
+if __name__ == "__main__":
+    serve(*(int(n) for n in sys.argv[1:3]))
