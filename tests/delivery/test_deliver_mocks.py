@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import select
 
 from mock_platforms.run import Mocks
-from tests.delivery.bench import a_ledger, a_uscc, accept, chain_whole, row, settings_for, states, table
+from tests.delivery.bench import a_ledger, a_uscc, accept, chain_whole, payload, row, settings_for, states, table
 from zz_pipeline.delivery.deliver import deliver
 from zz_pipeline.ledger import schema
 from zz_pipeline.reconcile import reconcile
@@ -291,6 +291,28 @@ def test_fault_30_a_platform_restored_from_its_backup_is_found_out_and_mended_wh
     send(ledger, settings, TWO)
     assert states(ledger, TWO) == {"CONFIRMED": 3}
     assert {e["key"] for e in mocks.ledger(TWO)} >= {f"{key}-61012400010001" for key in keys}
+
+
+@pytest.mark.parametrize("op", ["CORRECT", "WITHDRAW"])
+def test_fault_30_a_correction_that_meets_a_restored_platform_is_stored_whole_without_a_person(
+    mocks, ledger, settings, op
+):
+    number, codes = next(COUNT), ("61012400010001", "61012400010002")
+    item = payload(settings, "SCJG", f"2026-{number:07d}")["items"][0]
+    two = entity(number) | {"items": [{**item, "item_code": code} for code in codes]}
+    key = accept(ledger, settings, "SCJG", f"2026-{number:07d}", platforms=(TWO,), changes=two)
+    send(ledger, settings, TWO)
+    mocks.control("POST", "/forget", {"platform": TWO, "keys": [f"{key}-{codes[0]}"]})
+    accept(
+        ledger, settings, "SCJG", f"2026-{number:07d}", version=2, op=op, platforms=(TWO,),
+        changes=two | {"task_name": "样例任务更正"},
+    )  # fmt: skip
+    for _ in range(2):
+        send(ledger, settings, TWO)
+    assert states(ledger, TWO) == {"CONFIRMED": 2}
+    there = {e["key"]: e for e in mocks.ledger(TWO) if e["key"].startswith(key) and e["state"] == "STORED"}
+    assert set(there) == ({f"{key}-{code}" for code in codes} if op == "CORRECT" else set())
+    assert {e["record"]["check_action_name"] for e in there.values()} <= {"样例任务更正"}
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, and_, case, insert, select, update
 
 from zz_pipeline.delivery import budget, gates, holdings, points, strange
 from zz_pipeline.delivery.lanes import Lane
-from zz_pipeline.delivery.protocol import Adapter, Clock, RenderContext, RowKey, Sent, State
+from zz_pipeline.delivery.protocol import Adapter, Clock, RenderContext, Renews, RowKey, Sent, State
 from zz_pipeline.delivery.rows import (
     Batch,
     Facts,
@@ -212,7 +212,9 @@ def _fresh(
     for row in rows:
         rendered = _rendered(conn, lane, desk, row, now)
         if there and rendered.state is State.READY:
-            rendered = strange.contested(conn, desk.adapter, rendered, there, now)
+            seen = strange.contested(conn, desk.adapter, rendered, there, now)
+            # of a row that was never sent nothing stays frozen: what a person's decision leads to is rendered then
+            rendered = rendered if seen.state is State.READY else replace(seen, wire=row.wire)
         if rendered.state is not State.READY:
             done.settled.append(rendered)
             continue
@@ -251,7 +253,7 @@ def _as_frozen(conn: Connection, rows: Sequence[OutRow]) -> None:
 def _rendered(conn: Connection, lane: Lane, desk: Desk, row: OutRow, now: float) -> OutRow:
     """The row with its wire frozen, or settled because there is nothing to send of it."""
     if row.wire is not None:
-        return row
+        return _renewed(conn, lane, desk, row, now)
     where = [record_version.c[n] == v for n, v in zip(("kind", "record_key", "version"), row.key, strict=True)]
     version = conn.execute(select(record_version).where(*where)).one()
     if version.owner_dept != lane.dept or version.submit_dept != lane.dept:
@@ -273,6 +275,18 @@ def _rendered(conn: Connection, lane: Lane, desk: Desk, row: OutRow, now: float)
         return advance(row, Event.UNRENDERABLE, Facts(now=now, reason=str(error)))[0]
     if not wires:
         return advance(row, Event.EMPTY, Facts(now=now, reason="平台已有相同内容，无需再报"))[0]
+    return replace(row, wire=orjson.dumps(list(wires)))
+
+
+def _renewed(conn: Connection, lane: Lane, desk: Desk, row: OutRow, now: float) -> OutRow:
+    """What was frozen goes again as it is; only its operations follow what the platform holds now."""
+    if not isinstance(desk.adapter, Renews):
+        return row
+    wires = desk.adapter.renewed(row.wires, holdings.of_record(conn, lane.platform, row.key))
+    if wires == row.wires:
+        return row
+    if not wires:
+        return advance(row, Event.EMPTY, Facts(now=now, reason="平台上已没有这条记录，无需再撤回"))[0]
     return replace(row, wire=orjson.dumps(list(wires)))
 
 

@@ -7,7 +7,7 @@ Both sides are read in parts; what is kept meanwhile is one part and the last fe
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
@@ -60,7 +60,7 @@ class Book(Protocol):
         """Our rows of the record behind a remote key, newest first."""
         ...
 
-    def hashes(self, row: OutRow, remote: Remote | None = None) -> Sequence[frozenset[str]]:
+    def hashes(self, row: OutRow, remote: Remote | None = None) -> Iterable[frozenset[str]]:
         """Content hashes of what the row sent; of a row never frozen, what it would have sent when `remote` changed."""
         ...
 

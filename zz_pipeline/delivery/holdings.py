@@ -5,9 +5,9 @@ Belongs here: reading holdings of a record, taking over what a verdict proves. M
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from zz_pipeline.delivery.protocol import Remote, RowKey, Verdict
 from zz_pipeline.delivery.rows import CHUNK
@@ -49,6 +49,12 @@ def take_over(conn: Connection, platform: str, dept: str, key: RowKey, remotes: 
             conn.execute(insert(holding).values(**names, **values))
         elif known <= key.version:
             conn.execute(update(holding).where(where).values(**values))
+
+
+def forget(conn: Connection, platform: str, kind: str, remote_keys: Sequence[str]) -> None:
+    """Note that a platform, asked twice, does not show these at all."""
+    here = and_(holding.c.platform == platform, holding.c.kind == kind, holding.c.remote_key.in_(remote_keys))
+    conn.execute(delete(holding).where(here))
 
 
 def set_back(conn: Connection, platform: str, kind: str, remote_key: str, theirs: str) -> None:

@@ -24,6 +24,7 @@ from zz_pipeline.settings import Department
 from zz_pipeline.standard.results import FollowUps
 
 REMEMBERED = 2000  # records whose rows are kept in memory
+DAYS_SENT = 31  # for so long what was frozen on a day may have been sent again until it was taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +74,35 @@ class LedgerBook:
                 self._seen.popitem(last=False)
         return self._seen[names]
 
-    def hashes(self, row: OutRow, remote: Remote | None = None) -> list[frozenset[str]]:
-        """Of the frozen wire; else, for a row never claimed (after a restore), of what it sent when `remote` changed.
+    def hashes(self, row: OutRow, remote: Remote | None = None) -> Iterator[frozenset[str]]:
+        """Of the frozen wire; else, for a row never claimed (after a restore), of what it sent before `remote` changed.
 
-        A wire may name the day on which it was made: the platform's day of change, and the one before it (receipts
-        may take a day), are tried beside today.
+        A wire may name the day on which it was made: the platform's day of change is tried, then today, then the days
+        before the change, for what was frozen once may have been sent for weeks until it was taken.
         """
         if row.wires:
-            return [self._digests(row.wires)]
-        if row.state is not State.READY:
-            return []
+            yield self._digests(row.wires)
+        if row.wires or row.state is not State.READY:
+            return
         numbers = [row.key.version]
         if remote is not None and (remote.version or 0) > row.key.version:
             numbers.append(remote.version or 0)  # before the restore the same content had a higher number
-        found = [self._digests(self._rendered(row, m, n)) for m in self._moments(remote) for n in numbers]
-        return [hashes for n, hashes in enumerate(found) if hashes and hashes not in found[:n]]
+        found: set[frozenset[str]] = {frozenset()}
+        for moment in self._moments(remote):
+            for number in numbers:
+                hashes = self._digests(self._rendered(row, moment, number))
+                if hashes not in found:
+                    found.add(hashes)
+                    yield hashes
 
     def _moments(self, remote: Remote | None) -> list[datetime]:
         try:
             changed = datetime.fromisoformat(remote.updated_at) if remote else None
         except ValueError:
             changed = None
-        moments = [changed, changed - timedelta(days=1)] if changed else []
-        return [*moments, self.rendering.now]
+        if changed is None:
+            return [self.rendering.now]
+        return [changed, self.rendering.now, *(changed - timedelta(days=n) for n in range(1, DAYS_SENT + 1))]
 
     def _digests(self, wires: Sequence[Mapping[str, Any]]) -> frozenset[str]:
         return frozenset(self.rendering.adapter.content_hash(wire) for wire in wires)

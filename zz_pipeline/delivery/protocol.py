@@ -131,6 +131,7 @@ class Verdict:
     message: str = ""  # the platform's words; masked before it is stored
     remotes: tuple[Remote, ...] = ()
     raw: str = ""  # JSON of the platform's statement without contents
+    missing: tuple[str, ...] = ()  # with ABSENT: remote keys that the platform, asked for them, does not show at all
 
 
 class Effect(StrEnum):
@@ -260,6 +261,15 @@ class Identifies(Protocol):
 
     def identity(self, wire: Mapping[str, Any]) -> str:
         """Subject, task and items of a wire record as one text, whatever its number; "" if it names none."""
+        ...
+
+
+@runtime_checkable
+class Renews(Protocol):
+    """What an adapter must besides, if the operation on its wire depends on what the platform holds."""
+
+    def renewed(self, wires: tuple[dict[str, Any], ...], held: Mapping[str, Remote]) -> tuple[dict[str, Any], ...]:
+        """The same contents with the operations that fit what is held now; empty if nothing is left to do."""
         ...
 
 

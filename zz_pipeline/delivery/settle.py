@@ -177,6 +177,8 @@ def _moved(
         holdings.keep_receipt(conn, lane.platform, verdict, heard.now)
     if verdict is not None and Do.HOLDING in move.do:
         holdings.take_over(conn, lane.platform, lane.dept, row.key, verdict.remotes, heard.now)
+    if verdict is not None and verdict.missing and event is E.ABSENT_TWICE:
+        holdings.forget(conn, lane.platform, row.key.kind, verdict.missing)
     if Do.CONFLICT_ROW in move.do:
         _open_conflict(conn, lane, desk, row, verdict, heard.now)
     if Do.PERSON in move.do:

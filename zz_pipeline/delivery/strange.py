@@ -9,13 +9,12 @@ Only some platforms refuse a push over somebody else's entry; another one would 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, and_, select, update
 
 from zz_pipeline.delivery.compare import record_keys
-from zz_pipeline.delivery.protocol import Adapter, Remote, State
+from zz_pipeline.delivery.protocol import Adapter, Remote
 from zz_pipeline.delivery.rows import Facts, OutRow, advance
 from zz_pipeline.delivery.states import Event
 from zz_pipeline.ledger.schema import conflict
@@ -54,8 +53,7 @@ def contested(conn: Connection, adapter: Adapter, row: OutRow, there: Strange, n
         row = advance(row, Event.CONTESTED, Facts(now=now, reason=REASON))[0]
     numbers = [number for number, _ in mine]
     conn.execute(update(conflict).where(conflict.c.id.in_(numbers)).values(**told))
-    # of a row that was never sent nothing is frozen yet: what a person's decision leads to is rendered then
-    return row if row.batch_id or row.state is State.READY else replace(row, wire=None)
+    return row
 
 
 def ours_after_all(conn: Connection, platform: str, remotes: Sequence[Remote]) -> None:

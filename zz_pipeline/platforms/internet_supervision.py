@@ -90,6 +90,15 @@ class InternetSupervision:
         gone = sorted(set(present) - said.keys())
         return (*found, *({"cd_id": cd_id, "cd_operation": "d", **frame} for cd_id in gone))
 
+    def renewed(self, wires: tuple[dict[str, Any], ...], held: Mapping[str, Remote]) -> tuple[dict[str, Any], ...]:
+        """What is not there any more is inserted, not updated, and not deleted: the platform may have been restored."""
+        present = {cd_id for cd_id, remote in held.items() if remote.state == "PRESENT"}
+        return tuple(
+            wire if wire["cd_operation"] == "d" else {**wire, "cd_operation": "u" if wire["cd_id"] in present else "i"}
+            for wire in wires
+            if wire["cd_operation"] != "d" or wire["cd_id"] in held
+        )
+
     def freeze(self, department: Department, number: str, path: str, rows: tuple[Row, ...]) -> bytes:
         """The bytes of `{"cd_batch", "cd_source", "records"}`."""
         records = [record for row in rows for record in row.wire]
@@ -185,6 +194,11 @@ class InternetSupervision:
         proven = tuple(_agreed(verdict, listed[verdict.key]) for verdict in verdicts)
         if not alarm and any(_contrary(v, listed[v.key]) for v in verdicts):
             alarm = "平台的回执与按编号查到的结果相反，以查到的为准，查不到的将再查询。"
+        gone = _gone(sent, proven, listed)
+        if gone:
+            message = f"平台上已没有要更正或删除的记录（{len(gone)} 条），可能恢复过备份；核实后按原内容重新报送"
+            settled = tuple(gone.get(verdict.key, verdict) for verdict in self._conflicts(call, sent, proven))
+            return Answer(Effect.LOST, settled, "09", message, alarm=f"{message}。")
         return Answer(Effect.JUDGED, self._conflicts(call, sent, proven), "DONE", alarm=alarm)
 
     def _forgotten(self, call: Call, sent: Sent, taken_in: bool, held: Mapping[str, Remote]) -> Answer:
@@ -214,7 +228,8 @@ class InternetSupervision:
             message = f"平台上 {foreign[0]} 的内容与我方不同，请人工核对"
             return Verdict(row.key, Finding.DIFFERENT, "", "DIFFERENT", message, tuple(remotes))
         if waiting:
-            return Verdict(row.key, Finding.ABSENT, remotes=tuple(remotes))
+            missing = tuple(cd_id for cd_id in waiting if cd_id not in stored)
+            return Verdict(row.key, Finding.ABSENT, remotes=tuple(remotes), missing=missing)
         receipt = next((remote.receipt for remote in remotes if remote.receipt), "")
         return Verdict(row.key, Finding.STORED, receipt, "LIST", remotes=tuple(remotes))
 
@@ -364,6 +379,13 @@ def _contrary(receipt: Verdict, listed: Verdict) -> bool:
         (Finding.STORED, Finding.ABSENT),
         (Finding.REFUSED, Finding.STORED),
     )
+
+
+def _gone(sent: Sent, judged: tuple[Verdict, ...], listed: Mapping[RowKey, Verdict]) -> dict[RowKey, Verdict]:
+    """Rows refused for nothing but an update or a deletion of what the list does not show: no fault of their data."""
+    changes = {r["cd_id"] for _, r in wire.wires(sent) if r["cd_operation"] != "i"}
+    refused = [v.key for v in judged if v.finding is Finding.REFUSED and v.code == "09"]
+    return {key: listed[key] for key in refused if changes & set(listed[key].missing)}
 
 
 def _not_ours(data: Mapping[str, Any], sent: Sent) -> bool:
