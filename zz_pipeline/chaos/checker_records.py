@@ -122,9 +122,9 @@ def _retried(c: Case, platform: str, key: str, earlier: Request, later: Request)
 
 
 def _absences(c: Case, unit: Unit, earlier: Request, later: Request) -> list[float]:
-    """Moments at which an honest answer said that nothing of the push is there."""
+    """Moments at which an honest answer said that the push, or one remote key of it, is not there."""
     platform, kind, key, _ = unit
-    contents = dict(earlier.contents)
+    mine = [k for k, _ in earlier.contents if belongs(k, key)]
     history = c.effects.get((platform, kind, key), [])
     undone = [e.at for e in history if e.by == "restore"]
     effects = [e for e in history if e.request == earlier.n]
@@ -132,10 +132,10 @@ def _absences(c: Case, unit: Unit, earlier: Request, later: Request) -> list[flo
     for r in c.e.requests[earlier.n + 1 : later.n]:
         if r.platform != platform or r.push or r.told != "yes" or not (r.keys or r.number):
             continue
-        about = r.number == earlier.number if r.number else any(k in contents and belongs(k, key) for k in r.keys)
+        about = mine if r.number == earlier.number != "" else [k for k in mine if k in r.keys]
         pending = any(start <= r.at < end for start, end in c.e.pending.get(earlier.n, ()))
-        there = any(e.at <= r.at and not any(e.at <= at <= r.at for at in undone) for e in effects)
-        if about and not pending and not there:
+        there = {e.remote_key for e in effects if e.at <= r.at and not any(e.at <= at <= r.at for at in undone)}
+        if about and not pending and not there.issuperset(about):
             found.append(r.ended_at)
     return found
 

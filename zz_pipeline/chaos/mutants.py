@@ -22,6 +22,7 @@ from zz_pipeline.delivery import (
     holdings,
     lanes,
     meter,
+    our_side,
     rows,
     settle,
     signing,
@@ -356,6 +357,10 @@ MUTANTS: dict[str, Mutant] = {
     "entry_platform_not_awaited": _instead(gates, "sendable", _own_entry),
     "entry_refusal_not_told": _value(gates, "DECIDED", {}),
     "withdrawal_forgotten": _value(versions, "MAYBE_THERE", ()),
+    "what_is_gone_is_called_refused": _nothing(internet_supervision, "_gone", {}),
+    "operation_of_before_a_restore": _instead(
+        internet_supervision.InternetSupervision, "renewed", lambda _: lambda self, wires, held: wires
+    ),
     "withdrawal_of_one_item": _instead(internet_supervision.InternetSupervision, "render", _first_wire_only),
     "stop_never_sent": _instead(publicity.Publicity, "render", _no_stop),
     "blocked_is_sent": _instead(versions, "_outbox_row", _as_ready),
@@ -379,6 +384,9 @@ MUTANTS: dict[str, Mutant] = {
     ),
     # reconciliation
     "listed_entry_overwritten": _instead(strange, "contested", lambda _: lambda conn, adapter, row, *more: row),
+    "restored_version_only_looked_for_as_of_today": _instead(
+        our_side.LedgerBook, "_moments", lambda _: lambda self, remote: [self.rendering.now]
+    ),
     "altered_not_seen": _nothing(compare, "same", True),
     "missing_not_seen": _nothing(compare, "missing", []),
 }

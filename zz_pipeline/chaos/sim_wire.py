@@ -268,7 +268,9 @@ def _describe(request: Request, body: bytes) -> None:
     request.number = batch.get("batchNo") or batch.get("cd_batch") or batch.get("batchId") or ""
     keys = [next(r[n] for n in KEY_NAMES if n in r) for r in records]
     request.keys = tuple(keys)
-    request.contents = tuple((k, sm3_hex(canonical(r))) for k, r in zip(keys, records, strict=True))
+    # the operation follows what the platform holds; what is said of the record does not
+    said = [{name: value for name, value in r.items() if name != "cd_operation"} for r in records]
+    request.contents = tuple((k, sm3_hex(canonical(r))) for k, r in zip(keys, said, strict=True))
     owners = {code: dept for dept, code in DEPTS.items()}
     named = {r[n] for r in (batch, *records) for n in CODE_NAMES if n in r}
     request.codes = tuple(sorted(owners.get(code, code) for code in named))
