@@ -140,9 +140,10 @@ def webhook(settings: Settings, message: Message) -> Outcome:
         return Outcome(False, f"群机器人没有应答：{reply.error}")
     http, said = reply.http or 0, reply.json if isinstance(reply.json, dict) else {}
     code = said.get("errcode")
-    if http == 200 and code == 0:
+    number = type(code) is int  # `false` equals 0, and is no yes
+    if http == 200 and number and code == 0:
         return Outcome(True)
-    if http == 200 and isinstance(code, int):
+    if http == 200 and number:
         return Outcome(False, f"群机器人答复 errcode {code}", again=code in _BUSY_CODES)
     busy = http in _BUSY_HTTP or http >= 500 or http == 200
     return Outcome(False, f"群机器人答复 HTTP {http}{'，内容不合约定' if http == 200 else ''}", again=busy)

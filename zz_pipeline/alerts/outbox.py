@@ -20,7 +20,7 @@ from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import alert_message, alert_state
 from zz_pipeline.standard.personal import redact
 
-_LOCK = 610124005  # one look at a time is written, also by two processes
+
 NEW, WORSE, BETTER, OVER = "new", "worse", "better", "over"
 CHANGES = {NEW: "新出现", WORSE: "加重", BETTER: "好转", OVER: "已解除"}
 
@@ -44,8 +44,8 @@ class Change:
 def put(ledger: Ledger, troubles: Sequence[Trouble], now: float) -> list[Change]:
     """Write down what is new, worse, better or over as messages; the changes, empty if everything was told before."""
     with ledger.begin("alerts") as conn:
-        if not ledger.sqlite:
-            conn.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        if not ledger.sqlite:  # one look at a time is written, also by two processes
+            conn.exec_driver_sql("SELECT pg_advisory_xact_lock(610124005)")
         changes = list(_changes(conn, {t.key: t for t in troubles}))
         _remember(conn, changes, now)
         told = [c for c in changes if not (c.change == OVER and c.trouble.severity == INFO)]
