@@ -91,8 +91,13 @@ def handed_in(frame: Frame) -> CTE:
     accepted = select(v.owner_dept.label("dept"), v.kind, v.record_key.label("unit"), one.label("taken"),
                       none.label("back"), none.label("open"), one.label("own"))  # fmt: skip
     accepted = accepted.where(v.day.between(first, last), v.reason == "", v.kind.in_(list(KINDS)))
-    still = case((q.settled_at.is_(None), 1), else_=0)
-    itself = case((q.settled_by == ANSWERED, 0), else_=1)
+    # a unit that is found bad again is closed and opened anew under a later day: all its entries tell how it stands
+    other = quarantine.alias("other")
+    same = and_(other.c.dept == q.dept, other.c.kind == q.kind, other.c.unit == q.unit, other.c.severity == "ERROR")
+    waits = exists(select(other.c.id).where(same, other.c.settled_at.is_(None)))
+    answered = exists(select(other.c.id).where(same, other.c.settled_by == ANSWERED))
+    still = case((waits, 1), else_=0)
+    itself = case((waits, 1), (answered, 0), else_=1)
     returned = select(owner(frame).label("dept"), q.kind, q.unit, none.label("taken"), one.label("back"),
                       still.label("open"), itself.label("own"))  # fmt: skip
     returned = returned.where(q.day.between(first, last), q.severity == "ERROR", q.kind.in_(list(KINDS)))
