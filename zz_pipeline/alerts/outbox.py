@@ -20,7 +20,6 @@ from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import alert_message, alert_state
 from zz_pipeline.standard.personal import redact
 
-
 NEW, WORSE, BETTER, OVER = "new", "worse", "better", "over"
 CHANGES = {NEW: "新出现", WORSE: "加重", BETTER: "好转", OVER: "已解除"}
 
