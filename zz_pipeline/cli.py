@@ -19,6 +19,7 @@ from zz_pipeline.commands import (
     audit,
     balances,
     bench,
+    bulletin,
     chaos,
     codes,
     daily,
@@ -78,6 +79,7 @@ reading.register(app, opened)
 people.register(app, opened)
 withdraw.register(app, opened)
 trace.register(app, opened)
+bulletin.register(app, opened)
 audit.register(app, opened)
 reconcile.register(app, opened)
 faults.register(app)
