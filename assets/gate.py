@@ -40,7 +40,7 @@ def gate_asset(office: str) -> dg.AssetsDefinition:
         if not config.dry_run:
             yield dg.MaterializeResult(metadata={"运行方式": "正式运行"})
             return
-        from zz_pipeline.backfill import preview
+        from zz_pipeline.backfill_preview import preview
 
         steps, wanted = night.night(run_of(context)), days(context)
         plan = preview(steps, wanted, lambda *_: None)

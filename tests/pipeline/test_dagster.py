@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -16,12 +16,16 @@ import dagster as dg
 import pytest
 from sqlalchemy import delete, insert, select, text
 
+from assets.resources import NightResource
 from mock_platforms.county.codes import invented_resident_id
 from mock_platforms.county.defects import MOBILE
+from schedules.nightly import missed
+from schedules.sensors import WATCHES
 from tests.pipeline import harness
+from zz_pipeline.alerts.trouble import Kind
 from zz_pipeline.definitions import build
 from zz_pipeline.ledger.db import Ledger
-from zz_pipeline.ledger.schema import outbox
+from zz_pipeline.ledger.schema import alert_state, outbox
 from zz_pipeline.settings import load_settings
 
 pytestmark = pytest.mark.xdist_group("dagster_nights")  # one town for the module: it must not be staged twice
@@ -186,6 +190,86 @@ def test_department_names_and_not_keys_stand_in_what_an_operator_reads(site, fir
     settings = site.town.settings
     assert all(f"| {d.short} | 检查结果 |" in table for d in settings.departments.values() if d.source.kind != "none")
     assert not any(f"| {key} |" in table for key in settings.departments)
+
+
+# ── what an operator is shown ────────────────────────────────────────────────────────────────────────────────────────
+def test_each_of_the_ten_families_has_a_check_that_says_how_many_and_why(site, first_night):
+    day = site.town.county.days[0].isoformat()
+    planted = {d["rule"] for d in site.town.manifest()["defects"] if d["effect"] == "quarantine" and d["day"] == day}
+    found = {name: said for name, said in checks(first_night).items() if ":type_" in name}
+    assert len(found) == 10
+    failed = {name: said for name, said in found.items() if not said[0]}
+    assert {severity for _, severity, _ in failed.values()} <= {"ERROR", "WARN"}
+    assert any(severity == "ERROR" for _, severity, _ in failed.values())
+    said = " ".join(words for _, _, words in failed.values())
+    assert {rule for rule in planted if rule.startswith("INS") and rule in said}
+    numbers = [e for e in first_night.get_asset_check_evaluations() if e.check_name.startswith("type_")]
+    assert all(isinstance(e.metadata["退回条次"].value, int) for e in numbers)
+    assert all((e.metadata["退回条次"].value + e.metadata["提醒条次"].value == 0) == e.passed for e in numbers)
+    assert all((e.metadata["退回条次"].value > 0) == (e.severity.value == "ERROR") for e in numbers if not e.passed)
+
+
+def test_figures_are_numbers_that_the_ui_can_draw_and_files_are_paths(site, first_night):
+    day = site.town.county.days[0].isoformat()
+    shown = metadata(first_night, "reports/balance")[day]
+    assert isinstance(shown["退回率（%）"], float)
+    labels = [spec.label for spec in site.town.settings.platforms.values()]
+    assert all(isinstance(shown[f"{label}·已确认"], int) for label in labels)
+    assert Path(metadata(first_night, "reports/day")[day]["日报"]).is_file()
+    lists = {k: v for k, v in metadata(first_night, "quarantine/returned")[day].items() if k.startswith("退回清单·")}
+    assert lists
+    assert all(Path(path).is_file() for path in lists.values())
+
+
+def test_a_rehearsal_writes_its_preview_and_executes_no_step_behind_the_gate(site, night_with_a_source_down):
+    day = site.town.county.days[2]
+    before, kept = site.pushed(), site.instance.get_materialized_partitions(dg.AssetKey(["reports", "balance"]))
+    choice = {"ops": {"gate__dry_run": {"config": {"dry_run": True}}}}
+    result = site.run(partition_key=day.isoformat(), run_config=choice)
+    assert result.success
+    assert result.get_asset_materialization_events() == []
+    seen = [e.asset_observation_data.asset_observation for e in result.all_events if e.is_asset_observation]
+    assert [(one.partition, one.metadata["运行方式"].value) for one in seen] == [(day.isoformat(), "试运行")]
+    assert seen[0].metadata["拉取"].value > 0
+    assert "dry_run" in seen[0].metadata["下一步"].value
+    assert site.pushed() == before
+    assert site.instance.get_materialized_partitions(dg.AssetKey(["reports", "balance"])) == kept
+    assert day.isoformat() in missed(site.instance, datetime.combine(day + timedelta(days=1), datetime.min.time()))
+
+
+def test_every_kind_of_trouble_is_told_by_exactly_one_sensor(site):
+    told = [kind for watch in WATCHES.values() for kind in watch.kinds]
+    assert sorted(told) == sorted(str(kind) for kind in Kind)
+
+
+def test_a_sensor_says_which_source_failed_and_hands_it_to_the_alerts(site, night_with_a_source_down):
+    definitions = build(site.town.settings)
+    sensor = next(s for s in definitions.sensors if s.name == "source_failures")
+    with (
+        environment(site.town.env),
+        dg.build_sensor_context(site.instance, resources={"night": NightResource()}) as context,
+    ):
+        said = sensor.evaluate_tick(context).skip_message
+    assert "县行政审批局" in said
+    with site.ledger() as ledger, ledger.read() as conn:
+        kinds = set(conn.scalars(select(alert_state.c.kind)))
+    assert "source_failed" in kinds
+
+
+def test_what_a_person_materializes_from_the_graph_runs_in_one_process_too(site):
+    assert build(site.town.settings).executor is dg.in_process_executor
+
+
+def test_every_asset_names_who_answers_for_it_and_its_clock_where_there_is_one(site):
+    specs = {next(iter(a.specs)).key.to_user_string(): next(iter(a.specs)) for a in build(site.town.settings).assets}
+    assert all(re.match(r"team:.+", spec.owners[0]) for spec in specs.values())
+    names = {d.key: d.short for d in site.town.settings.departments.values()}
+    assert all(specs[f"raw/{key}"].owners == [f"team:{short}"] for key, short in names.items())
+    policies = {key: spec.freshness_policy for key, spec in specs.items()}
+    assert policies["delivery/internet_supervision"].fail_window.to_timedelta() == timedelta(days=5)
+    assert policies["delivery/publicity"].fail_window.to_timedelta() == timedelta(days=20)
+    morning = policies["reports/balance"]
+    assert (morning.deadline_cron, morning.timezone) == ("30 7 * * *", "Asia/Shanghai")
 
 
 # ── a source is down ─────────────────────────────────────────────────────────────────────────────────────────────────
