@@ -250,6 +250,21 @@ def _never_frozen(original: Any) -> Any:
     return lambda conn, lane, desk, row, now: original(conn, lane, desk, replace(row, wire=None), now)
 
 
+def _twice(original: Any) -> Any:
+    """Receipts once more, although they are there."""
+    again = sqlalchemy.text(
+        "INSERT INTO receipt (platform, kind, record_key, version, remote_key, receipt_no, verdict, raw, raw_digest,"
+        " received_at) VALUES (:platform, :kind, :record_key, :version, :remote_key, '', 'STORED', '', :raw_digest, 0)"
+    )
+
+    def write(self: Any, conn: Any, platform: str, *rest: Any) -> None:
+        original(self, conn, platform, *rest)
+        for said in self._receipts * 2:
+            conn.execute(again, {**said, "platform": platform, "raw_digest": "0" * 64})
+
+    return write
+
+
 def _shortened(original: Any) -> Any:
     def freeze(self: Any, *args: Any) -> bytes:
         return bytes(original(self, *args).replace("有限公司".encode(), "公司".encode()))
@@ -379,9 +394,7 @@ MUTANTS: dict[str, Mutant] = {
     "sending_not_audited": _instead(audit, "append", _without("SEND")),
     "audit_chain_forged": _instead(audit, "event_hash", _forged),
     "questions_not_kept": _all(_nothing(meter, "keep_queries"), _nothing(settle, "keep_queries")),
-    "receipts_kept_twice": _instead(
-        holdings, "keep_receipt", lambda original: lambda *args: [original(*args), _again(*args)]
-    ),
+    "receipts_kept_twice": _instead(holdings.Noted, "write", _twice),
     # reconciliation
     "listed_entry_overwritten": _instead(strange, "contested", lambda _: lambda conn, adapter, row, *more: row),
     "restored_version_only_looked_for_as_of_today": _instead(
@@ -390,14 +403,3 @@ MUTANTS: dict[str, Mutant] = {
     "altered_not_seen": _nothing(compare, "same", True),
     "missing_not_seen": _nothing(compare, "missing", []),
 }
-
-
-def _again(conn: Any, platform: str, verdict: Verdict, now: float) -> int:
-    """A receipt once more, although it is there."""
-    receipt = holdings.receipt
-    kind, record_key, version = verdict.key
-    said = {"receipt_no": "", "verdict": "STORED", "raw": "", "raw_digest": "0" * 64, "received_at": now}
-    names = {"platform": platform, "kind": kind, "record_key": record_key, "version": version}
-    for _ in range(2):
-        conn.execute(holdings.insert(receipt).values(**names, **said, remote_key=record_key))
-    return 2

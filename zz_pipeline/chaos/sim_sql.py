@@ -33,7 +33,7 @@ class X:
         self.sql, self.args, self.froms, self.name = sql, args, froms, name
 
     def _with(self, op: str, other: Any) -> X:
-        if type(other) is not X and type(other) is not Select and other is not None:
+        if type(other) not in _SPOKEN:
             return X(f"({self.sql} {op} ?)", (*self.args, other), self.froms)
         right = _x(other)
         return X(f"({self.sql} {op} {right.sql})", self.args + right.args, self.froms + right.froms)
@@ -95,8 +95,7 @@ class X:
             inner = values.compiled()
             return X(f"({self.sql} IN ({inner[0]}))", self.args + inner[1], self.froms)
         found = tuple(values)
-        marks = ",".join("?" * len(found))
-        return X(f"({self.sql} IN ({marks}))", self.args + found, self.froms)
+        return X(f"({self.sql} IN ({_marks(len(found))}))", self.args + found, self.froms)
 
     def not_in(self, values: Any) -> X:
         """NOT IN."""
@@ -111,8 +110,20 @@ class X:
         return X(self.sql, self.args, self.froms, name)
 
 
+class Name(X):
+    """A column: it is made once, so that what is put together of columns alone can be kept."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+
+@cache
+def _marks(count: int) -> str:
+    return ",".join("?" * count)
+
+
 def _x(value: Any) -> X:
-    if isinstance(value, X):
+    if type(value) is X or type(value) is Name:
         return value
     if isinstance(value, Select):
         inner = value.compiled()
@@ -125,7 +136,7 @@ class Columns:
 
     def __init__(self, table: str, names: Sequence[str]) -> None:
         for name in names:
-            setattr(self, name, X(f'{table}."{name}"', (), (table,), name))
+            setattr(self, name, Name(f'{table}."{name}"', (), (table,), name))
         self._names = tuple(names)
 
     def __getitem__(self, name: str) -> X:
@@ -167,10 +178,9 @@ class Select:
     """A query; every method gives a new one."""
 
     def __init__(self, *columns: Any) -> None:
-        found: list[X] = []
-        for column in columns:
-            found += list(column.c) if isinstance(column, Table) else [_x(column)]
-        self.columns = found
+        self.columns, self.head, self.args, self.froms = (
+            _kept_head(columns) if all(type(c) in _LASTING for c in columns) else _head(columns)
+        )
         self.wheres: tuple[X, ...] = ()
         self.orders: tuple[X, ...] = ()
         self.groups: tuple[X, ...] = ()
@@ -226,25 +236,34 @@ class Select:
 
     def compiled(self) -> tuple[str, Args]:
         """Text and values."""
-        args: Args = ()
-        for column in self.columns:
-            args += column.args
-        froms = {name for column in self.columns for name in column.froms}
-        if not froms and not self.source:
+        source = self.source or self.froms
+        if not source:
             froms = {name for condition in self.wheres for name in condition.froms}
-        source = self.source or ", ".join(_FROM[name] for name in sorted(froms))
-        text = f"SELECT {'DISTINCT ' if self.unique else ''}{', '.join(c.sql for c in self.columns)} FROM {source}"  # noqa: S608 - names of the schema and question marks
-        args += self.source_args
+            source = ", ".join(_FROM[name] for name in sorted(froms))
+        text = f"SELECT {'DISTINCT ' if self.unique else ''}{self.head} FROM {source}"  # noqa: S608 - names of the schema and question marks
+        args = self.args + self.source_args
         for word, parts, glue in (
-            ("WHERE", self.wheres, " AND "),
-            ("GROUP BY", self.groups, ", "),
-            ("ORDER BY", self.orders, ", "),
+            (" WHERE ", self.wheres, " AND "),
+            (" GROUP BY ", self.groups, ", "),
+            (" ORDER BY ", self.orders, ", "),
         ):
             if parts:
-                text += f" {word} {glue.join(p.sql for p in parts)}"
+                text += word + glue.join([p.sql for p in parts])
                 for part in parts:
                     args += part.args
         return (text, args) if self.most is None else (f"{text} LIMIT {int(self.most)}", args)
+
+
+def _head(columns: Args) -> tuple[tuple[X, ...], str, Args, str]:
+    """Columns of a query, their text and values, and the tables they speak of."""
+    found: list[X] = []
+    for column in columns:
+        found += list(column.c) if isinstance(column, Table) else [_x(column)]
+    args: Args = ()
+    for one in found:
+        args += one.args
+    froms = ", ".join(_FROM[name] for name in sorted({name for one in found for name in one.froms}))
+    return tuple(found), ", ".join(one.sql for one in found), args, froms
 
 
 class _From(dict[str, str]):
@@ -288,23 +307,46 @@ class Write:
         args: Args = ()
         if self.kind == "INSERT":
             values = {**self.target.defaults, **(self.data if row is None else row)}
-            parts = [_x(v) for v in values.values()]
-            names = ", ".join(f'"{name}"' for name in values)
-            text = f"INSERT INTO {self.target.name} ({names}) VALUES ({', '.join(p.sql for p in parts)})"  # noqa: S608 - names of the schema and question marks
+            text, args = _said(_insertion, self.target.name, values)
         elif self.kind == "UPDATE":
-            parts = [_x(v) for v in self.data.values()]
-            text = f"UPDATE {self.target.name} SET " + ", ".join(  # noqa: S608 - names of the schema and question marks
-                f'"{name}" = {part.sql}' for name, part in zip(self.data, parts, strict=True)
-            )
+            text, args = _said(_change, self.target.name, self.data)
         else:
-            parts, text = [], f"DELETE FROM {self.target.name}"  # noqa: S608 - names of the schema and question marks
-        for part in (*parts, *self.wheres):
+            text = f"DELETE FROM {self.target.name}"  # noqa: S608 - names of the schema and question marks
+        for part in self.wheres:
             args += part.args
         if self.wheres:
-            text += " WHERE " + " AND ".join(w.sql for w in self.wheres)
+            text += " WHERE " + " AND ".join([w.sql for w in self.wheres])
         if self.back:
             text += " RETURNING " + ", ".join(b.sql for b in self.back)
         return text, args
+
+
+def _said(form: Any, target: str, values: Mapping[str, Any]) -> tuple[str, Args]:
+    """Text and values of what is written; the text is put together once for plain values of the same names."""
+    if not any(type(v) in _SPOKEN for v in values.values()):
+        return form(target, tuple(values), ("?",) * len(values)), tuple(values.values())
+    parts = [_x(v) for v in values.values()]
+    args: Args = ()
+    for part in parts:
+        args += part.args
+    return form(target, tuple(values), tuple(part.sql for part in parts)), args
+
+
+@cache
+def _insertion(target: str, names: tuple[str, ...], parts: tuple[str, ...]) -> str:
+    columns = ", ".join(f'"{name}"' for name in names)
+    return f"INSERT INTO {target} ({columns}) VALUES ({', '.join(parts)})"  # noqa: S608 - names of the schema and question marks
+
+
+@cache
+def _change(target: str, names: tuple[str, ...], parts: tuple[str, ...]) -> str:
+    pairs = (f'"{name}" = {part}' for name, part in zip(names, parts, strict=True))
+    return f"UPDATE {target} SET {', '.join(pairs)}"  # noqa: S608 - names of the schema and question marks
+
+
+_SPOKEN = frozenset((X, Name, Select, type(None)))
+_LASTING = frozenset((Name, Table))
+_kept_head = cache(_head)
 
 
 def select(*columns: Any) -> Select:
@@ -334,7 +376,7 @@ def _joined(word: str, parts: Sequence[Any]) -> X:
     for part in found:
         args += part.args
         froms += part.froms
-    return X(f"({f' {word} '.join(p.sql for p in found)})", args, froms)
+    return X(f"({f' {word} '.join([p.sql for p in found])})", args, froms)
 
 
 def and_(*parts: Any) -> X:

@@ -88,6 +88,8 @@ class Fast:
 
     def execute(self, query: Any, parameters: Any = None, **_: Any) -> Result:
         """Run a query or a write, once or for each of many parameters."""
+        if isinstance(query, sqlalchemy.TextClause):
+            return self._text(query.text, parameters)
         rows = parameters
         if isinstance(query, Write) and query.kind == "INSERT":
             rows = query.data if isinstance(query.data, list) else parameters
@@ -101,6 +103,17 @@ class Fast:
                 self._run(text, tuple(row[a.name] if type(a) is Bind else a for a in args), query)
             return Result([], len(rows), None)
         return self._run(text, args, query)
+
+    def _text(self, text: str, parameters: Any) -> Result:
+        """A statement that is text already, with parameters by name."""
+        for row in parameters if isinstance(parameters, list) else [parameters or {}]:
+            values = {name: v if type(v) in _PLAIN else str(v) for name, v in row.items()}
+            cursor = self.raw.execute(text, values)
+        if cursor.description is None:
+            return Result([], cursor.rowcount, cursor.lastrowid)
+        made = _row(tuple(column[0] for column in cursor.description))
+        found = [made(row) for row in cursor.fetchall()]
+        return Result(found, len(found), None)
 
     def _run(self, text: str, args: Args, query: Any) -> Result:
         values = [a if type(a) in _PLAIN else str(a) for a in args]  # an enumeration is a text
