@@ -37,10 +37,10 @@ class Week:
         self.town, self.said = town, {}
         self.first, self.last = (town.county.days[n].isoformat() for n in (0, -1))
 
-    def order(self, name, *args, apart=False):
+    def order(self, name, *args):
         """What `zz` printed as JSON: exactly one object, with exit code 0."""
         if name not in self.said:
-            done = self.town.zz(*args, "--json", apart=apart)
+            done = self.town.zz(*args, "--json")
             assert done.returncode == 0, (done.returncode, done.stdout[-2000:], done.stderr[-4000:])
             self.said[name] = one_object(done.stdout)
         return self.said[name]
@@ -56,7 +56,7 @@ class Week:
 
     def delivered(self):
         self.previewed()
-        return self.order("run", "backfill", self.first, self.last, apart=True)
+        return self.order("run", "backfill", self.first, self.last)
 
     def repeated(self):
         self.delivered()
