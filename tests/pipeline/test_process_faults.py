@@ -8,11 +8,11 @@ import signal
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect, select, text
+from sqlalchemy import event, inspect, select, text
 
 from tests.delivery.bench import ENTRY, a_ledger, accept_many, chain_whole, settings_for, states, table
 from tests.delivery.tiny_platform import TinyPlatform
@@ -20,6 +20,7 @@ from tests.pipeline import process_rig
 from tests.pipeline.commit_cutter import CommitCutter
 from tests.pipeline.postgres import MISSING, installed, server
 from tests.pipeline.process_rig import plan, started
+from zz_pipeline.delivery import points
 from zz_pipeline.delivery.deliver import deliver
 from zz_pipeline.errors import LedgerError, ZzError
 from zz_pipeline.ledger import schema
@@ -285,56 +286,59 @@ def test_fault_11_nothing_is_sent_when_the_audit_cannot_be_written(ledger, platf
 
 
 # ── 14: lanes in each other's way ─────────────────────────────────────────────────────────────────────────────────────
-EIGHT = ("SCJG", "YJJ", "NYJ", "JTJ", "SWJ", "WLJ", "HBJ", "KGJ")
-
-
 @pytest.mark.postgres
-@pytest.mark.long  # now and then the rival is the one that is given up; test_delivery_postgres has lanes side by side
 @pytest.mark.parametrize("point", ["claim:frozen", "settle:saved"])
 def test_fault_14_a_transaction_that_the_database_gives_up_is_repeated_and_the_request_is_not(
-    pg_ledger, platform, tmp_path, point, monkeypatch
+    postgres, platform, tmp_path, point, monkeypatch
 ):
     """Another session waits for a row that the transaction holds, and holds what the transaction needs next."""
-    from zz_pipeline.delivery import points
-
-    keys = due(pg_ledger, tmp_path, platform, EIGHT, 2)
-    rival = Rival(pg_ledger, point)
-    monkeypatch.setattr(points, "hook", rival)
-    try:
-        result = again(pg_ledger, tmp_path, platform, EIGHT)
-    finally:
-        monkeypatch.setattr(points, "hook", None)
-        rival.end()
-    assert rival.met
-    assert result.alarms == []
-    assert len(platform.pushes) == len(EIGHT)
-    all_well(pg_ledger, platform, keys)
+    url = postgres.database()
+    with made(url) as ledger, ledger.begin() as conn:
+        # of two that wait for each other the one is given up that looks first: ours, the rival waits for a minute
+        conn.exec_driver_sql(f"ALTER DATABASE {conn.engine.url.database} SET deadlock_timeout = '50ms'")
+    with closing(Ledger(url)) as ledger, closing(Ledger(url)) as others:
+        keys = due(ledger, tmp_path, platform, count=2)
+        given_up, rival = [], Rival(others, point)
+        event.listen(ledger.engine, "handle_error", lambda met: given_up.append(met.original_exception.pgcode))
+        monkeypatch.setattr(points, "hook", rival)
+        try:
+            result = again(ledger, tmp_path, platform)
+        finally:
+            monkeypatch.setattr(points, "hook", None)
+            rival.end()
+        assert given_up == ["40P01"]  # deadlock_detected, once
+        assert rival.met
+        assert result.alarms == []
+        assert len(platform.pushes) == 1
+        all_well(ledger, platform, keys)
 
 
 class Rival:
     """A session that runs into a deadlock with the first transaction that passes `point`, and is not the one given up."""
 
     def __init__(self, ledger, point):
-        self.ledger, self.point, self.met = ledger, point, False
-        self.lock, self.thread = threading.Lock(), None
+        self.ledger, self.point, self.met, self.thread = ledger, point, False, None
 
     def __call__(self, name):
-        with self.lock:
-            if name != self.point or self.thread is not None:
-                return
-            ready = threading.Event()
-            self.thread = threading.Thread(target=self._block, args=[ready])
-            self.thread.start()
-        ready.wait(10)
-        time.sleep(0.2)  # the rival now waits for our rows, so the next lock that we want closes the circle
+        if name != self.point or self.thread is not None:
+            return
+        self.thread = threading.Thread(target=self._block)
+        self.thread.start()
+        deadline = time.monotonic() + 20
+        while not self._waits() and time.monotonic() < deadline:
+            time.sleep(0.01)  # once it waits for our row, the next lock that we want closes the circle
 
-    def _block(self, ready):
+    def _block(self):
         with self.ledger.begin() as conn:
-            conn.exec_driver_sql("SET deadlock_timeout = '30s'")  # the other one notices first, and is given up
+            conn.exec_driver_sql("SET LOCAL deadlock_timeout = '60s'")
             conn.exec_driver_sql("SELECT pg_advisory_xact_lock(610124002)")
-            ready.set()
             conn.execute(text("UPDATE lane SET holder = holder"))
             self.met = True
+
+    def _waits(self):
+        query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        with self.ledger.read() as conn:
+            return conn.scalar(text(query)) > 0
 
     def end(self):
         if self.thread is not None:
