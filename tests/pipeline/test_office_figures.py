@@ -1,10 +1,12 @@
 """The office's figures against the same figures reckoned by hand, and the rules of rank, dash, 零报送 and 补报."""
 
+import json
 import re
 import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +91,17 @@ def test_each_days_figures_are_those_reckoned_and_the_trend_is_the_day_before(we
             assert found.total.before == earlier.total.now
         earlier = found
     assert problems == [], "\n".join(map(str, problems))
+
+
+def test_the_command_writes_the_four_files_of_the_week_and_names_them(week, tmp_path):
+    said = week.town.zz("bulletin", "week", "--day", SUNDAY.isoformat(), "--out", str(tmp_path), "--json")
+    assert said.returncode == 0, said.stderr
+    files = json.loads(said.stdout)["files"]
+    assert {p.name for p in tmp_path.iterdir()} == {f"周报-2026-W46.{e}" for e in ("html", "xlsx", "docx", "json")}
+    figures = json.loads(Path(files["json"]).read_text("utf-8"))
+    assert figures["total"]["now"]["counts"]["stored"] == week.of("week", SUNDAY).total.now.counts["stored"]
+    wrong = week.town.zz("bulletin", "day", "--day", "20.11.2026")
+    assert (wrong.returncode, "应写成" in wrong.stderr) == (2, True)
 
 
 # ── rules that an ordinary week does not show ────────────────────────────────────────────────────────────────────────
