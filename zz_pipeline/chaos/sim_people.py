@@ -14,6 +14,7 @@ from zz_pipeline.chaos.sim_records import Wanted, payload, settings
 from zz_pipeline.chaos.sim_world import World
 from zz_pipeline.delivery import people
 from zz_pipeline.delivery.protocol import RenderContext, RowKey
+from zz_pipeline.errors import LedgerError
 from zz_pipeline.platforms import registry
 
 HAND = ("equal", "different", "different", "newer", "older", "other_name")
@@ -46,9 +47,11 @@ def _decide(world: World, tired: bool) -> None:
         # a withdrawal that a person calls done or drops is a person's responsibility; once more is the usual order
         words = [*choices, "retry"] if tired or op == "WITHDRAW" else choices
         word = world.rng.choice(words)
-        people.decide(
-            world.ledger, platform, [RowKey(kind, key, version)], word, actor="张某", note="样例", now=world.now
-        )
+        rows = [RowKey(kind, key, version)]
+        try:
+            people.decide(world.ledger, platform, rows, word, actor="张某", note="样例", now=world.now)
+        except LedgerError:  # an old version is not sent again: told so, people leave it for another morning
+            continue
         world.note("decision", platform, key, f"{word} {version}")
 
 

@@ -75,6 +75,8 @@ class Run:
             self._nights()
         except SimOver:
             self.world.tell("over")
+        except Exception as error:  # it ends its schedule with a violation, not the campaign without any evidence
+            self.world.evidence.defects.append(f"outside all processes {type(error).__name__}: {error}")
         self._close()
 
     def _nights(self) -> None:
