@@ -15,7 +15,7 @@ from tests.pipeline.office_ledger import DAY, EVIL, a_county
 from zz_pipeline.reports.office import Period, write
 from zz_pipeline.reports.office.gather import bulletin
 from zz_pipeline.reports.office.indicators import COUNTS, INDICATORS
-from zz_pipeline.reports.office.write import write_bulletin
+from zz_pipeline.reports.office.compose import write_bulletin
 
 SOFFICE = shutil.which("soffice") or ""
 CHROMIUM = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), "")

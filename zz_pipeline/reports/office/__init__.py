@@ -19,6 +19,6 @@ __all__ = ["Files", "Period", "write"]
 
 def write(night: Night, period: Period, folder: Path | None = None) -> Files:
     """Write a bulletin's four files into `folder`, default `<home>/reports/<last day>/`; the ledger is only read."""
-    from zz_pipeline.reports.office.write import write_files
+    from zz_pipeline.reports.office.compose import write_files
 
     return write_files(night, period, folder)
