@@ -385,9 +385,9 @@ def rows_of(name, n):
     return speaker, [w.row(speaker, w.inspection(record_key=f"610124-SCJG-{k}", items=item)) for k in range(n)]
 
 
-def judged(said, split):
-    wanted = {f"610124-SCJG-{k}": "STORED" if good else "REFUSED" for k, good in enumerate(split)}
-    assert (w.findings(said), said.alarm) == (wanted, "")
+def judgement(split):
+    """Findings of a batch that was split so, without alarm."""
+    return {f"610124-SCJG-{k}": "STORED" if good else "REFUSED" for k, good in enumerate(split)}, ""
 
 
 def test_fault_25_every_split_of_up_to_eight_is_read_record_by_record_from_verdicts():
@@ -401,12 +401,9 @@ def test_fault_25_every_split_of_up_to_eight_is_read_record_by_record_from_verdi
             {"recordKey": r.key.record_key, "version": 1} | (good if s else bad)
             for r, s in zip(rows, split, strict=True)
         ]
-        judged(
-            speaker.read(
-                w.reply(200, {"code": "0000", "data": {"batchNo": sent.number, "results": results[::-1]}}), sent
-            ),
-            split,
-        )
+        data = {"batchNo": sent.number, "results": results[::-1]}
+        said = speaker.read(w.reply(200, {"code": "0000", "data": data}), sent)
+        assert (w.findings(said), said.alarm) == judgement(split)
 
 
 def test_fault_25_every_split_of_up_to_eight_is_read_record_by_record_from_receipts():
@@ -436,7 +433,8 @@ def test_fault_25_every_split_of_up_to_eight_is_read_record_by_record_from_recei
         ]
         listed = w.reply(200, {"code": "200", "data": {"total": len(shown), "rows": shown}})
         call = w.Script(receipts=w.reply(200, done), records=lambda fields, r=listed, s=shown: only(fields, s))
-        judged(speaker.ask(call, sent, taken_in=True), split)
+        said = speaker.ask(call, sent, taken_in=True)
+        assert (w.findings(said), said.alarm) == judgement(split)
 
 
 def only(fields, shown):
@@ -457,7 +455,8 @@ def test_fault_25_every_split_of_up_to_eight_is_asked_for_record_by_record_after
             if s
         ]  # fmt: skip
         answer = w.reply(200, {"code": 200, "data": {"items": shown, "nextCursor": ""}})
-        judged(speaker.ask(w.Script(records=answer), sent, taken_in=False, after=after), split)
+        said = speaker.ask(w.Script(records=answer), sent, taken_in=False, after=after)
+        assert (w.findings(said), said.alarm) == judgement(split)
 
 
 @pytest.mark.parametrize("name", ["double_random", "internet_supervision", "publicity"])

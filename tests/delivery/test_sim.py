@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.delivery import sim_campaigns
+from tests.delivery.sim_campaigns import AT_REST, disturbed
 from zz_pipeline.chaos import sim
 from zz_pipeline.chaos.mutants import MUTANTS
 from zz_pipeline.cli import app
@@ -78,13 +79,21 @@ def test_an_error_is_switched_off_when_its_schedule_is_over():
 
 
 def test_fault_02_05_17_18_19_20_36_37_38_thousands_of_schedules_break_no_invariant():
-    sim_campaigns.clean(sim_campaigns.FIRST_HALF)
+    campaign = sim_campaigns.done(sim_campaigns.FIRST_HALF)
+    assert campaign.violations == []
+    assert campaign.schedules == 5_000
+    assert disturbed(campaign) > 0.25
+    assert set(campaign.states) <= AT_REST
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(10))
 def test_fault_02_05_17_18_19_20_36_37_38_a_hundred_thousand_schedules_break_no_invariant(part: int):
-    sim_campaigns.clean(range(1_000_000 + part * 10_000, 1_000_000 + (part + 1) * 10_000))
+    campaign = sim_campaigns.done(range(1_000_000 + part * 10_000, 1_000_000 + (part + 1) * 10_000))
+    assert campaign.violations == []
+    assert campaign.schedules == 10_000
+    assert disturbed(campaign) > 0.25
+    assert set(campaign.states) <= AT_REST
 
 
 @pytest.mark.long
