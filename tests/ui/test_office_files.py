@@ -12,10 +12,11 @@ from docx import Document
 from openpyxl import load_workbook
 
 from tests.pipeline.office_ledger import DAY, EVIL, a_county
+from zz_pipeline.reports import office
 from zz_pipeline.reports.office import Period, write
+from zz_pipeline.reports.office.compose import write_bulletin
 from zz_pipeline.reports.office.gather import bulletin
 from zz_pipeline.reports.office.indicators import COUNTS, INDICATORS
-from zz_pipeline.reports.office.compose import write_bulletin
 
 SOFFICE = shutil.which("soffice") or ""
 CHROMIUM = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), "")
@@ -287,7 +288,7 @@ def test_each_period_has_its_own_name_and_bounds(span, mark):
 
 def test_the_same_ledger_gives_the_same_files_but_for_the_moment(tmp_path):
     with a_county(tmp_path) as night:
-        one = write(night, Period.of("week", DAY), tmp_path / "one")
-        two = write(night, Period.of("week", DAY), tmp_path / "two")
+        one = office.write(night, Period.of("week", DAY), tmp_path / "one")
+        two = office.write(night, Period.of("week", DAY), tmp_path / "two")
         assert one.json.read_bytes() == two.json.read_bytes()
         assert one.html.read_bytes() == two.html.read_bytes()
