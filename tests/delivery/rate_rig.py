@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from mock_platforms.run import Mocks
 from tests.delivery.bench import settings_for
 from zz_pipeline.delivery import budget
 from zz_pipeline.delivery.client import Client
 from zz_pipeline.delivery.deliver import deliver
+from zz_pipeline.errors import ZzError
 from zz_pipeline.ledger import schema
 from zz_pipeline.ledger.db import Ledger
 
@@ -91,6 +93,24 @@ def deliver_all(home, urls, ledger_url, depts, spec, start, told):
         moves, runs = moves + result.moves["CONFIRMED"], runs + 1
         time.sleep(0.2)
     told.put((os.getpid(), moves, runs))
+    ledger.close()
+
+
+def deliver_stubbornly(home, urls, ledger_url, depts, spec, start, told):
+    """As `deliver_all`, but a lost session of the database is only the end of a run; tells how often it was fenced out."""
+    settings, ledger = settings_for(Path(home), urls, depts, **spec), Ledger(ledger_url)
+    start.wait(120)
+    until, fenced = time.monotonic() + 120.0, 0
+    while time.monotonic() < until:
+        try:
+            if not _open_rows(ledger):
+                break
+            result = deliver(ledger, settings, ONE, threads=2)
+            fenced += sum("已被另一进程接管" in lane.stopped for lane in result.lanes.values())
+        except (ZzError, SQLAlchemyError) as error:
+            fenced += "已被另一进程接管" in f"{error} {error.__context__}"
+        time.sleep(0.05)
+    told.put((os.getpid(), fenced))
     ledger.close()
 
 

@@ -14,13 +14,13 @@ import hashlib
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from zz_pipeline.delivery import points
 from zz_pipeline.delivery.protocol import State
@@ -159,7 +159,9 @@ def _advisory_lock(ledger: Ledger, platform: str, dept: str) -> Iterator[None]:
         try:
             yield
         finally:
-            conn.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+            # where the session is gone the lock is gone with it, and what ended the run is the thing to tell
+            with suppress(SQLAlchemyError):
+                conn.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
 
 
 def open_batches(conn: Connection, platform: str, dept: str, *states: str) -> list[tuple[str, float]]:
