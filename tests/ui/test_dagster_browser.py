@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import dagster as dg
 import pytest
 
+from assets.families import NAMES, rule_book
 from assets.launcher import _has
 from mock_platforms.stage import dagster_home, tool
 from tests.pipeline import harness
@@ -163,7 +164,10 @@ def test_a_backfill_launched_by_clicks_is_one_run_and_brings_the_platforms_to_th
     runs, _ = backfill
     assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS]
     expected = desk.town.manifest()["expected"][desk.days[-1]]
-    assert harness.compare(desk.town.mocks, expected) == []
+    wrong = harness.compare(desk.town.mocks, expected)
+    # published and withdrawn between the two days: never sent, as both days went out at once
+    assert [one for one in wrong if not one.endswith("(WITHDRAWN)")] == []
+    assert any(entry["state"] == "PRESENT" for held in expected.values() for entry in held.values())
     desk.open("/runs", "2 partitions", "Success")
     desk.picture("runs")
 
@@ -185,18 +189,18 @@ def test_a_days_figures_and_the_way_to_its_report_stand_on_its_partition(desk, b
 
 
 def test_a_failed_check_says_in_chinese_how_many_records_and_why(desk, backfill):
-    failed = [d for d in desk.town.manifest()["defects"] if d["effect"] == "quarantine" and d["rule"] == "INS-003"]
-    assert failed
-    path = "/assets/quality/verdicts?view=checks&checkDetail=type_06_credit_codes"
-    said = desk.open(path, "INS-003", "退回", "按退回清单更正")
+    planted = {d["rule"] for d in desk.town.manifest()["defects"] if d["effect"] == "quarantine"}
+    book = {rule: row for rule, row in rule_book().items() if rule in planted}
+    rule, row = sorted(book.items())[0]
+    path = f"/assets/quality/verdicts?view=checks&checkDetail={NAMES[row['类型'][:2]]}"
+    said = desk.open(path, rule, "条次", "按退回清单更正")
     desk.picture("failed_check")
-    assert "统一社会信用代码校验" in said
+    assert row["名称"] in said
 
 
 def test_a_sensor_ticks_and_says_in_chinese_what_it_saw(desk, backfill):
-    said = desk.open("/locations/zz_pipeline.definitions/sensors/growing_unknowns", "查看结果不明")
+    desk.open("/locations/zz_pipeline.definitions/sensors/growing_unknowns", "查看结果不明", "0 runs requested")
     desk.picture("sensor")
-    assert "Skipped" in said or "skipped" in said
     ticks = desk.instance.get_ticks(*sensor_ids(desk.instance, "growing_unknowns"), limit=1)
     assert any(word in ticks[0].skip_reason for word in ("没有发现", "发现"))
 
@@ -211,7 +215,7 @@ def test_the_schedule_is_running_and_its_tick_asks_for_one_day(desk, backfill):
     desk.picture("schedule")
     desk.screen.click("Preview tick result", seconds=60)
     desk.screen.click("Continue", exact=False)
-    desk.screen.see("dagster/partition", seconds=60)
+    desk.screen.see("Requested runs (1)", seconds=60)
     desk.picture("schedule_tick")
 
 
@@ -221,7 +225,7 @@ def test_a_rehearsal_launched_by_clicks_shows_a_preview_and_sends_nothing(desk, 
     desk.open(f"{JOB}/dry_run", "试运行")
     choose_days(desk, "Materialize…")
     desk.picture("rehearsal")
-    desk.screen.click("Launch", exact=False, within="[role=dialog] button[class*=primary], [role=dialog]")
+    desk.screen.click("Launch backfill")
     runs = finished(desk, "dry_run")
     assert [run.status for run in runs] == [dg.DagsterRunStatus.SUCCESS]
     assert pushed(desk.town) == before > 0
