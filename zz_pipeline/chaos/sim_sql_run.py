@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError, NoResultFound
 
 from zz_pipeline.chaos import sim_sql
 from zz_pipeline.chaos.sim_sql import Args, Bind, Write, table
-from zz_pipeline.delivery import gates, lanes
+from zz_pipeline.delivery import claim, gates, lanes
 from zz_pipeline.ledger import schema
 
 _PLAIN = {str, int, float, bytes, bool, type(None)}
@@ -155,7 +155,9 @@ class Fast:
         return self
 
 
-_PURE = ((gates, "mine"), (gates, "sendable"), (lanes, "_mine"))
+_PURE = (
+    (gates, "mine"), (gates, "sendable"), (gates, "_superseded"), (lanes, "_mine"), (claim, "_in_no_special_batch"),
+)  # fmt: skip
 _NAMES = {
     name: getattr(sim_sql, name)
     for name in ("select", "insert", "update", "delete", "and_", "or_", "exists", "case", "bindparam", "func")
