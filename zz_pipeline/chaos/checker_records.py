@@ -129,8 +129,17 @@ def _absences(c: Case, unit: Unit, earlier: Request, later: Request) -> list[flo
     undone = [e.at for e in history if e.by == "restore"]
     effects = [e for e in history if e.request == earlier.n]
     found = []
-    for r in c.e.requests[earlier.n + 1 : later.n]:
-        if r.platform != platform or r.push or r.told != "yes" or not (r.keys or r.number):
+    # a process that was overtaken sends after its successor has begun to ask: what counts is the claim
+    since = earlier.intent.claimed_at if earlier.overtaken and earlier.intent else earlier.at
+    for r in c.e.requests[: later.n]:
+        if (
+            r.at < since
+            or r.n == earlier.n
+            or r.platform != platform
+            or r.push
+            or r.told != "yes"
+            or not (r.keys or r.number)
+        ):
             continue
         about = mine if r.number == earlier.number != "" else [k for k in mine if k in r.keys]
         pending = any(start <= r.at < end for start, end in c.e.pending.get(earlier.n, ()))
@@ -270,7 +279,12 @@ def foreign_kept(c: Case) -> Found:
             typed = typed and before.remote_key == after.remote_key
             if typed and after.by == "wire" and after.marker != before.marker and after.request is not None:
                 pushed = c.e.requests[after.request]
-                if _shown(c, before, pushed) and not c.noted(("decision",), platform, before.at, after.at, key):
+                # what left within the send deadline of a lost lane was claimed before anybody was shown anything
+                if (
+                    not pushed.overtaken
+                    and _shown(c, before, pushed)
+                    and not c.noted(("decision",), platform, before.at, after.at, key)
+                ):
                     yield f"{platform} {kind} {before.remote_key} of a clerk was overwritten though it had been shown"
     for r in c.pushes:
         if r.intent and r.intent.contested and not c.restores and not r.overtaken:

@@ -221,7 +221,9 @@ def _counted(verdict: Verdict, rest: Finding) -> Verdict:
         return verdict
     if rest is Finding.UNSAID:
         return Verdict(verdict.key, rest, remotes=verdict.remotes)
-    return Verdict(verdict.key, rest, "", "FAILED", _SILENT, verdict.remotes, verdict.raw)
+    # what somebody else has put there meanwhile is not what we hold: the next reconciliation finds it altered
+    remotes = () if verdict.finding is Finding.DIFFERENT else verdict.remotes
+    return Verdict(verdict.key, rest, "", "FAILED", _SILENT, remotes, verdict.raw)
 
 
 def _raw(remotes: Sequence[Remote]) -> str:
