@@ -151,8 +151,15 @@ def test_each_day_says_whether_it_was_reported_empty_unread_or_never_run(tmp_pat
         rows.record("SCJG", "2", days[4])
         rows.record("SCJG", "3", days[4], changed=f"{days[2]} 10:00:00")
         found = bulletin(night, Period.of("week", DAY))
-        marks = next(a.marks for a in found.attendance if a.name == "县市场监管局")
+        month = bulletin(night, Period.of("month", DAY))
+    marks = next(a.marks for a in found.attendance if a.name == "县市场监管局")
     assert marks == ("1", "零", "未读到", "未运行", "2补1", "未运行", "未运行")
+    assert next(a.marks for a in month.attendance if a.name == "县市场监管局")[20:] == (
+        "未运行",
+        "未运行",
+        *["未到"] * 8,
+    )
+    assert line_of(month, "SCJG").now.counts["lost_days"] == 15 + 4
     assert line_of(found, "SCJG").now.counts["zero_days"] == 1
     assert line_of(found, "SCJG").now.counts["lost_days"] == 4
     assert [row[2] for row in found.listing("belated").rows] == ["610124-SCJG-3"]

@@ -15,24 +15,29 @@ from zz_pipeline.reports.office.counting import Key, belated
 from zz_pipeline.reports.office.facts import CREDIT, Frame, grouped, owner
 from zz_pipeline.reports.office.indicators import KINDS
 
-ZERO, UNREAD, NOT_RUN, LATE = "零", "未读到", "未运行", "补"
+ZERO, UNREAD, NOT_RUN, NOT_YET, LATE = "零", "未读到", "未运行", "未到", "补"
 _READ = ("OK", "EMPTY", "NONE")
 
 
 @dataclass(slots=True)
 class Days:
-    """(department, kind, day) → records handed in, whether the source was read (1) or only tried (0), records taken in late."""
+    """(department, kind, day) → records handed in, whether the source was read (1) or only tried (0), records taken in late.
 
+    as_of: a day is read in the night after it, so that from this one on nothing is missing yet.
+    """
+
+    as_of: str
     handed: dict[tuple[str, str, str], int] = field(default_factory=dict)
     read: dict[tuple[str, str, str], int] = field(default_factory=dict)
     late: dict[tuple[str, str, str], int] = field(default_factory=dict)
 
     def mark(self, key: Key, day: str) -> str:
-        """What a day's cell says: 12, 12补3, 零, 未读到, 未运行."""
+        """What a day's cell says: 12, 12补3, 零, 未读到, 未运行, 未到."""
         at = (*key, day)
         if n := self.handed.get(at, 0):
             return f"{n}{LATE}{self.late[at]}" if self.late.get(at) else str(n)
-        return {1: ZERO, 0: UNREAD, None: NOT_RUN}[self.read.get(at)]
+        never = NOT_RUN if day < self.as_of else NOT_YET
+        return {1: ZERO, 0: UNREAD, None: never}[self.read.get(at)]
 
     def counts(self, key: Key, days: list[str]) -> Mapping[str, int]:
         """zero_days and lost_days of a department."""
@@ -42,7 +47,7 @@ class Days:
 
 def days(frame: Frame) -> Days:
     """The calendar of the period, from the book of readings, the versions and what was returned."""
-    return Days(_handed(frame), _read(frame), _late(frame))
+    return Days(frame.as_of.isoformat(), _handed(frame), _read(frame), _late(frame))
 
 
 def _handed(frame: Frame) -> dict[tuple[str, str, str], int]:
