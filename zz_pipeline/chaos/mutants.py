@@ -12,6 +12,8 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+from sqlalchemy import text
+
 from zz_pipeline.chaos.sim_records import settings
 from zz_pipeline.delivery import (
     budget,
@@ -252,7 +254,7 @@ def _never_frozen(original: Any) -> Any:
 
 def _twice(original: Any) -> Any:
     """Receipts once more, although they are there."""
-    again = sqlalchemy.text(
+    again = text(
         "INSERT INTO receipt (platform, kind, record_key, version, remote_key, receipt_no, verdict, raw, raw_digest,"
         " received_at) VALUES (:platform, :kind, :record_key, :version, :remote_key, '', 'STORED', '', :raw_digest, 0)"
     )
@@ -297,7 +299,7 @@ def _as_ready(original: Any) -> Any:
 
 
 def _own_entry(original: Any) -> Any:
-    return lambda platform, dept, entry: original(platform, dept, platform)
+    return lambda platform, entry: original(platform, platform)
 
 
 def _without(dropped: str) -> Callable[[Any], Any]:
@@ -369,7 +371,7 @@ MUTANTS: dict[str, Mutant] = {
     "conflict_sent_again": _move(E.DIFFERENT, S.UNKNOWN, _AGAIN),
     # order, names, contents
     "version_order_ignored": _all(_value(gates, "DONE", tuple(State)), _nothing(gates, "_overtaken", [])),
-    "entry_platform_not_awaited": _instead(gates, "sendable", _own_entry),
+    "entry_platform_not_awaited": _instead(gates, "in_turn", _own_entry),
     "entry_refusal_not_told": _value(gates, "DECIDED", {}),
     "withdrawal_forgotten": _value(versions, "MAYBE_THERE", ()),
     "what_is_gone_is_called_refused": _nothing(internet_supervision, "_gone", {}),

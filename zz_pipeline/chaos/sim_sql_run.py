@@ -22,7 +22,7 @@ from sqlalchemy.exc import IntegrityError, NoResultFound
 
 from zz_pipeline.chaos import sim_sql
 from zz_pipeline.chaos.sim_sql import Args, Bind, Write, table
-from zz_pipeline.delivery import claim, gates, lanes
+from zz_pipeline.delivery import gates, lanes
 from zz_pipeline.ledger import schema
 
 _PLAIN = {str, int, float, bytes, bool, type(None)}
@@ -156,7 +156,7 @@ class Fast:
 
 
 _PURE = (
-    (gates, "mine"), (gates, "sendable"), (gates, "_superseded"), (lanes, "_mine"), (claim, "_in_no_special_batch"),
+    (gates, "mine"), (gates, "sendable"), (gates, "in_turn"), (gates, "_superseded"), (lanes, "_mine"),
 )  # fmt: skip
 _NAMES = {
     name: getattr(sim_sql, name)

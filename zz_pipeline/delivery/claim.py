@@ -7,7 +7,7 @@ Must not: sending, reading answers.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -17,9 +17,11 @@ import orjson
 from sqlalchemy import Connection, and_, case, insert, select, update
 
 from zz_pipeline.delivery import budget, gates, holdings, points, strange
+from zz_pipeline.delivery.ahead import Ahead, due, ordered, still_due
 from zz_pipeline.delivery.lanes import Lane
-from zz_pipeline.delivery.protocol import Adapter, Clock, RenderContext, Renews, RowKey, Sent, State
+from zz_pipeline.delivery.protocol import Adapter, Clock, Remote, RenderContext, Renews, RowKey, Sent, State
 from zz_pipeline.delivery.rows import (
+    CHUNK,
     Batch,
     Facts,
     OutRow,
@@ -35,6 +37,7 @@ from zz_pipeline.errors import LedgerError, NotRenderable, OwnerGate
 from zz_pipeline.ledger import audit
 from zz_pipeline.ledger.audit_check import stands_in
 from zz_pipeline.ledger.schema import attempt, batch, outbox, record_version, sequence
+from zz_pipeline.ledger.versions import chunks
 from zz_pipeline.settings import Department, PlatformSpec
 from zz_pipeline.standard.canonical import sm3_hex
 from zz_pipeline.standard.results import FollowUps
@@ -75,14 +78,17 @@ class Claimed:
     spent: bool = False  # the platform's records of the day are used up; the lane's rows wait for the next day
 
 
-def claim(lane: Lane, desk: Desk, now: float) -> Claimed:
-    """Freeze the next batch of the lane in one fenced transaction; it may be sent when this has returned."""
-    done = Claimed()
+def claim(lane: Lane, desk: Desk, now: float, ahead: Ahead | None = None) -> Claimed:
+    """Freeze the next batch of the lane in one fenced transaction; it may be sent when this has returned.
+
+    ahead: the order of the lane's rows, kept by the caller from batch to batch.
+    """
+    done, ahead = Claimed(), ahead or Ahead()
     # before the commit: a machine that is frozen right behind it must not send hours later
     begun = desk.monotonic()
     with lane.fenced("claim") as conn:
         # acceptance may have cancelled a row between the choice and the lock on it
-        rows = [row for row in _pick(conn, lane, desk, now) if row.state is State.READY]
+        rows = [row for row in _pick(conn, lane, desk, now, ahead) if row.state is State.READY]
         if not rows:
             return done
         done.wait = budget.take_token(conn, lane.platform, lane.dept, desk.spec, now)
@@ -97,34 +103,50 @@ def claim(lane: Lane, desk: Desk, now: float) -> Claimed:
             done.claim = None if done.settled else _again(conn, lane, desk, old, rows, done, now)
         else:
             done.claim = _fresh(conn, lane, desk, old, rows, there, done, now)
+    ahead.drop(row.key for row in done.settled)
     if done.claim is not None:
+        ahead.drop(row.key for row in done.claim.sent.rows)
         done.claim = replace(done.claim, at=begun)
     return done
 
 
-def _pick(conn: Connection, lane: Lane, desk: Desk, now: float) -> list[OutRow]:
+def _pick(conn: Connection, lane: Lane, desk: Desk, now: float, ahead: Ahead) -> list[OutRow]:
     """The rows of the next batch: nearest to the statutory limit first, of one kind and one path."""
-    turn = and_(
-        gates.sendable(lane.platform, lane.dept, desk.entry), outbox.c.next_at <= now, outbox.c.not_before <= now
-    )
-    first = _keys(conn, turn, 1)
-    if not first:
-        return []
-    lead = read_keys(conn, lane.platform, first)[0]
-    old = read_batch(conn, lead.batch_id) if lead.batch_id else None
+    rows = _next_rows(conn, lane, desk, now, ahead)
+    lead = rows[0] if rows else None
+    old = read_batch(conn, lead.batch_id) if lead and lead.batch_id else None
     if old is not None and old.state in ("FROZEN", "SPLIT"):
+        ahead.clear()
         members = read_rows(conn, outbox.c.platform == lane.platform, outbox.c.batch_id == old.batch_id)
         if old.state == "SPLIT":
-            return read_keys(conn, lane.platform, _keys(conn, and_(turn, outbox.c.batch_id == old.batch_id), old.n))
+            turn = and_(due(lane, desk.entry, now), outbox.c.batch_id == old.batch_id)
+            return read_keys(conn, lane.platform, [key for key, _ in ordered(conn, turn, old.n)])
         if all(m.state is State.READY for m in members) and sum(len(m.wires) for m in members) == old.n:
             return members
         set_batch(conn, old.batch_id, state="CLOSED", closed_at=now)  # its rows have parted: a new number
-    path = desk.adapter.path(lead.key.kind, lead.op)
-    ops = [op for op in OPS if op == lead.op or _same_path(desk.adapter, lead.key.kind, op, path)]
-    alike = and_(turn, outbox.c.kind == lead.key.kind, outbox.c.op.in_(ops), _in_no_special_batch())
-    return read_keys(
-        conn, lane.platform, [lead.key, *(k for k in _keys(conn, alike, desk.adapter.limit(path)) if k != lead.key)]
-    )
+    special = _special(conn, {row.batch_id for row in rows[1:] if row.batch_id})
+    return [*rows[:1], *(row for row in rows[1:] if row.batch_id not in special)]
+
+
+def _next_rows(conn: Connection, lane: Lane, desk: Desk, now: float, ahead: Ahead) -> list[OutRow]:
+    """The next rows in order that can share a batch, each of them due in this very transaction."""
+    for chosen_now in (False, True):
+        if chosen_now:
+            ahead.choose(conn, lane, desk.entry, now)
+        lead = ahead.lead()
+        if lead is None:
+            continue
+        path = desk.adapter.path(lead[0].kind, lead[1])
+        ops = {op for op in OPS if op == lead[1] or _same_path(desk.adapter, lead[0].kind, op, path)}
+        most = desk.adapter.limit(path)
+        keys = ahead.alike(lead[0].kind, ops, most)
+        if chosen_now:
+            return read_keys(conn, lane.platform, keys)
+        rows = still_due(conn, lane, desk.entry, keys, now)
+        ahead.drop(set(keys) - {row.key for row in rows})
+        if rows and ahead.enough(keys, most):
+            return rows
+    return []
 
 
 def _same_path(adapter: Adapter, kind: str, op: str, path: str) -> bool:
@@ -134,17 +156,13 @@ def _same_path(adapter: Adapter, kind: str, op: str, path: str) -> bool:
         return False
 
 
-def _in_no_special_batch() -> Any:
-    kept = select(batch.c.batch_id).where(batch.c.batch_id == outbox.c.batch_id, batch.c.state.in_(("FROZEN", "SPLIT")))
-    return ~kept.exists()
-
-
-def _keys(conn: Connection, where: Any, limit: int) -> list[RowKey]:
-    v = record_version
-    same = and_(v.c.kind == outbox.c.kind, v.c.record_key == outbox.c.record_key, v.c.version == outbox.c.version)
-    order = (case((outbox.c.due.is_(None), 1), else_=0), outbox.c.due, v.c.accepted_at, outbox.c.record_key)
-    query = select(outbox.c.kind, outbox.c.record_key, outbox.c.version).join_from(outbox, v, same)
-    return [RowKey(*row) for row in conn.execute(query.where(where).order_by(*order).limit(limit))]
+def _special(conn: Connection, numbers: set[str]) -> set[str]:
+    """Those batches whose rows go together or in halves, never in another batch."""
+    state = batch.c.state.in_(("FROZEN", "SPLIT"))
+    found: set[str] = set()
+    for part in chunks(sorted(numbers)):
+        found |= set(conn.execute(select(batch.c.batch_id).where(batch.c.batch_id.in_(part), state)).scalars())
+    return found
 
 
 def _again(
@@ -207,10 +225,11 @@ def _fresh(
     if old is not None and old.state == "SPLIT":
         most = max(1, (old.n + 1) // 2)
     _as_frozen(conn, rows)
+    known = _known(conn, lane, rows)
     ready: list[OutRow] = []
     size, count = FRAME_BYTES, 0
     for row in rows:
-        rendered = _rendered(conn, lane, desk, row, now)
+        rendered = _rendered(known, lane, desk, row, now)
         if there and rendered.state is State.READY:
             seen = strange.contested(conn, desk.adapter, rendered, there, now)
             # of a row that was never sent nothing stays frozen: what a person's decision leads to is rendered then
@@ -250,12 +269,36 @@ def _as_frozen(conn: Connection, rows: Sequence[OutRow]) -> None:
             )
 
 
-def _rendered(conn: Connection, lane: Lane, desk: Desk, row: OutRow, now: float) -> OutRow:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the ledger knows of a batch's rows, read by a few statements: their versions, and what the platform holds."""
+
+    versions: dict[RowKey, Any]
+    held: dict[str, dict[str, Remote]]
+
+
+def _known(conn: Connection, lane: Lane, rows: Sequence[OutRow]) -> _Known:
+    keys = [row.key for row in rows]
+    versions: dict[RowKey, Any] = {}
+    for start in range(0, len(keys), CHUNK):
+        part, v = keys[start : start + CHUNK], record_version.c
+        where = (v.kind == part[0].kind, v.record_key.in_([key.record_key for key in part]))
+        query = select(v.kind, v.record_key, v.version, v.owner_dept, v.submit_dept, v.digest, v.payload).where(*where)
+        wanted = v.version.in_({key.version for key in part})
+        versions |= {RowKey(*found[:3]): found for found in conn.execute(query.where(wanted))}
+    return _Known(versions, holdings.of_each(conn, lane.platform, keys))
+
+
+def _rendered(known: _Known, lane: Lane, desk: Desk, row: OutRow, now: float) -> OutRow:
     """The row with its wire frozen, or settled because there is nothing to send of it."""
+    held = known.held.get(row.key.record_key, {})
     if row.wire is not None:
-        return _renewed(conn, lane, desk, row, now)
-    where = [record_version.c[n] == v for n, v in zip(("kind", "record_key", "version"), row.key, strict=True)]
-    version = conn.execute(select(record_version).where(*where)).one()
+        return _renewed(held, desk, row, now)
+    version = known.versions.get(row.key)
+    if version is None:
+        raise LedgerError(
+            f"台账里没有记录 {row.key.record_key} 第 {row.key.version} 版的内容，台账可能被改动，已停止发送。请从备份恢复。"
+        )
     if version.owner_dept != lane.dept or version.submit_dept != lane.dept:
         raise OwnerGate(
             f"记录 {row.key.record_key} 属于 {version.owner_dept}，却排在 {lane.dept} 的通道里，已拒绝发送。请联系维护人员。"
@@ -264,7 +307,6 @@ def _rendered(conn: Connection, lane: Lane, desk: Desk, row: OutRow, now: float)
         raise LedgerError(
             f"记录 {row.key.record_key} 第 {row.key.version} 版的内容与其摘要不符，台账可能被改动，已停止发送。"
         )
-    held = holdings.of_record(conn, lane.platform, row.key)
     if row.op == "WITHDRAW" and not held:
         return advance(row, Event.CANCELLED, Facts(now=now, reason="该记录从未到达本平台，无需撤回"))[0]
     day = datetime.fromtimestamp(now, desk.zone).replace(tzinfo=None)
@@ -278,11 +320,11 @@ def _rendered(conn: Connection, lane: Lane, desk: Desk, row: OutRow, now: float)
     return replace(row, wire=orjson.dumps(list(wires)))
 
 
-def _renewed(conn: Connection, lane: Lane, desk: Desk, row: OutRow, now: float) -> OutRow:
+def _renewed(held: Mapping[str, Remote], desk: Desk, row: OutRow, now: float) -> OutRow:
     """What was frozen goes again as it is; only its operations follow what the platform holds now."""
     if not isinstance(desk.adapter, Renews):
         return row
-    wires = desk.adapter.renewed(row.wires, holdings.of_record(conn, lane.platform, row.key))
+    wires = desk.adapter.renewed(row.wires, held)
     if wires == row.wires:
         return row
     if not wires:

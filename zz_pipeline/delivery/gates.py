@@ -43,11 +43,17 @@ def _same_record(other: Any) -> ColumnElement[bool]:
 
 def sendable(platform: str, dept: str, entry: str) -> ColumnElement[bool]:
     """READY rows of the lane whose turn it is, whatever the clock says."""
-    parts = [mine(platform, dept), outbox.c.state == State.READY]
+    return and_(mine(platform, dept), outbox.c.state == State.READY, in_turn(platform, entry))
+
+
+def in_turn(platform: str, entry: str) -> ColumnElement[bool]:
+    """Rows of a platform that neither another version of their record nor the entry platform keeps waiting."""
     before = outbox.alias("before")
     earlier = and_(before.c.platform == platform, _same_record(before), before.c.version < outbox.c.version)
-    parts.append(~exists(select(before.c.version).where(earlier, before.c.state.not_in(DONE))))
-    parts.append(~_superseded(platform))
+    parts = [
+        ~exists(select(before.c.version).where(earlier, before.c.state.not_in(DONE))),
+        ~_superseded(platform),
+    ]
     if platform != entry:
         gate = outbox.alias("gate")
         there = and_(gate.c.platform == entry, _same_record(gate), gate.c.version == outbox.c.version)

@@ -6,13 +6,29 @@ Belongs here: reading holdings of a record, taking over what a verdict proves. M
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, select, text, update
 
 from zz_pipeline.delivery.protocol import Remote, RowKey, Verdict
 from zz_pipeline.delivery.rows import CHUNK
-from zz_pipeline.ledger.schema import holding, receipt
+from zz_pipeline.ledger.schema import holding
 from zz_pipeline.standard.canonical import sm3_hex
+
+# Statements of both databases, prepared once: an answer names hundreds of records.
+_HOLD = text(
+    "INSERT INTO holding (platform, kind, remote_key, record_key, version, dept, state, content_hash, confirmed_at)"
+    " VALUES (:platform, :kind, :remote_key, :record_key, :version, :dept, :state, :content_hash, :now)"
+    " ON CONFLICT (platform, kind, remote_key) DO UPDATE SET record_key = excluded.record_key,"
+    " version = excluded.version, dept = excluded.dept, state = excluded.state,"
+    " content_hash = excluded.content_hash, confirmed_at = excluded.confirmed_at"
+    " WHERE holding.version <= excluded.version"
+)
+_KEEP = text(
+    "INSERT INTO receipt (platform, kind, record_key, version, remote_key, receipt_no, verdict, raw, raw_digest,"
+    " received_at) VALUES (:platform, :kind, :record_key, :version, :remote_key, :receipt_no, :verdict, :raw,"
+    " :raw_digest, :now) ON CONFLICT (platform, remote_key, version, raw_digest) DO NOTHING"
+)
 
 
 def of_record(conn: Connection, platform: str, key: RowKey) -> dict[str, Remote]:
@@ -22,33 +38,64 @@ def of_record(conn: Connection, platform: str, key: RowKey) -> dict[str, Remote]
 
 def of_records(conn: Connection, platform: str, keys: Iterable[RowKey]) -> dict[str, Remote]:
     """The holdings of several records of one kind in one mapping."""
-    found: dict[str, Remote] = {}
+    return {name: remote for held in of_each(conn, platform, keys).values() for name, remote in held.items()}
+
+
+def of_each(conn: Connection, platform: str, keys: Iterable[RowKey]) -> dict[str, dict[str, Remote]]:
+    """record key → its holdings, for several records of one kind; a record of which nothing is held is left out."""
+    found: dict[str, dict[str, Remote]] = {}
     wanted = sorted({(key.kind, key.record_key) for key in keys})
     for start in range(0, len(wanted), CHUNK):
         part = wanted[start : start + CHUNK]
         names = holding.c.record_key.in_([name for _, name in part])
         where = and_(holding.c.platform == platform, holding.c.kind == part[0][0], names)
         for row in conn.execute(select(holding).where(where)):
-            found[row.remote_key] = Remote(row.remote_key, row.kind, row.state, row.content_hash, row.version)
+            remote = Remote(row.remote_key, row.kind, row.state, row.content_hash, row.version)
+            found.setdefault(row.record_key, {})[row.remote_key] = remote
     return found
 
 
 def take_over(conn: Connection, platform: str, dept: str, key: RowKey, remotes: Iterable[Remote], now: float) -> None:
     """Note what the platform now holds for that version; a later version's holding is never set back."""
-    for remote in remotes:
-        where = and_(
-            holding.c.platform == platform, holding.c.kind == key.kind, holding.c.remote_key == remote.remote_key
-        )
-        values = {
-            "record_key": key.record_key, "version": key.version, "dept": dept, "state": remote.state,
-            "content_hash": remote.content_hash, "confirmed_at": now,
+    noted = Noted()
+    noted.holding(key, remotes)
+    noted.write(conn, platform, dept, now)
+
+
+class Noted:
+    """What the verdicts of one answer prove, collected, so that it is written by one statement a table."""
+
+    def __init__(self) -> None:
+        self._holdings: list[dict[str, Any]] = []
+        self._receipts: list[dict[str, Any]] = []
+
+    def holding(self, key: RowKey, remotes: Iterable[Remote]) -> None:
+        """The platform now holds this for that version; a later version's holding is never set back."""
+        for remote in remotes:
+            self._holdings.append(
+                {
+                    "kind": key.kind, "remote_key": remote.remote_key, "record_key": key.record_key,
+                    "version": key.version, "state": remote.state, "content_hash": remote.content_hash,
+                }
+            )  # fmt: skip
+
+    def receipt(self, verdict: Verdict) -> None:
+        """The platform's statement; the same statement again changes nothing."""
+        kind, record_key, version = verdict.key
+        said = {
+            "kind": kind, "record_key": record_key, "version": version, "receipt_no": verdict.receipt,
+            "verdict": str(verdict.finding), "raw": verdict.raw, "raw_digest": sm3_hex(verdict.raw.encode()),
         }  # fmt: skip
-        known = conn.execute(select(holding.c.version).where(where)).scalar()
-        if known is None:
-            names = {"platform": platform, "kind": key.kind, "remote_key": remote.remote_key}
-            conn.execute(insert(holding).values(**names, **values))
-        elif known <= key.version:
-            conn.execute(update(holding).where(where).values(**values))
+        for remote_key in [remote.remote_key for remote in verdict.remotes] or [record_key]:
+            self._receipts.append({**said, "remote_key": remote_key})
+
+    def write(self, conn: Connection, platform: str, dept: str, now: float) -> None:
+        """Write all of it in the caller's transaction."""
+        common = {"platform": platform, "now": now}
+        if self._holdings:
+            conn.execute(_HOLD, [{**row, **common, "dept": dept} for row in self._holdings])
+        if self._receipts:
+            conn.execute(_KEEP, [{**row, **common} for row in self._receipts])
 
 
 def forget(conn: Connection, platform: str, kind: str, remote_keys: Sequence[str]) -> None:
@@ -66,20 +113,3 @@ def set_back(conn: Connection, platform: str, kind: str, remote_key: str, theirs
     values = {"state": state, "content_hash": digest} | ({"version": int(rest[1])} if len(rest) == 3 else {})
     here = and_(holding.c.platform == platform, holding.c.kind == kind, holding.c.remote_key == remote_key)
     conn.execute(update(holding).where(here).values(**values))
-
-
-def keep_receipt(conn: Connection, platform: str, verdict: Verdict, now: float) -> None:
-    """Keep the platform's statement once; the same statement again changes nothing."""
-    digest = sm3_hex(verdict.raw.encode())
-    for remote_key in [remote.remote_key for remote in verdict.remotes] or [verdict.key.record_key]:
-        same = and_(
-            receipt.c.platform == platform, receipt.c.remote_key == remote_key,
-            receipt.c.version == verdict.key.version, receipt.c.raw_digest == digest,
-        )  # fmt: skip
-        if conn.execute(select(receipt.c.id).where(same)).first() is None:
-            kind, record_key, version = verdict.key
-            said = {"receipt_no": verdict.receipt, "verdict": str(verdict.finding), "raw": verdict.raw}
-            names = {"platform": platform, "kind": kind, "record_key": record_key, "version": version}
-            conn.execute(
-                insert(receipt).values(**names, **said, remote_key=remote_key, raw_digest=digest, received_at=now)
-            )

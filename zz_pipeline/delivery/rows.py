@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, select, update
-from sqlalchemy import Row as SqlRow
+from sqlalchemy import ColumnElement, Connection, select, text, update
 
 from zz_pipeline.delivery.protocol import Row, RowKey, State
 from zz_pipeline.delivery.states import Do, Event, ImpossibleStep, Move, step
@@ -20,6 +20,12 @@ from zz_pipeline.ledger.schema import batch, outbox
 
 Wire = tuple[dict[str, Any], ...]
 CHUNK = 400  # keys in one IN (…): SQLite's older limit on variables is 999
+
+
+@lru_cache(maxsize=4096)
+def _parsed(wire: bytes) -> Wire:
+    """A row is looked at several times between its claim and its answer; nobody changes what is given out here."""
+    return tuple(orjson.loads(wire))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class OutRow:
     @property
     def wires(self) -> Wire:
         """The frozen wire records; empty if the row was never rendered."""
-        return tuple(orjson.loads(self.wire)) if self.wire else ()
+        return _parsed(self.wire) if self.wire else ()
 
     def seen(self) -> Row:
         """The row as adapters see it."""
@@ -134,6 +140,7 @@ _MUTABLE = (
     "state", "reason", "rule", "wire", "batch_id", "epoch", "sent_at", "tries", "next_at", "absences",
     "first_absent_at", "receipt", "remote_code",
 )  # fmt: skip
+_STATES = {str(state): state for state in State}
 _READ = tuple(outbox.c[name] for name in (*_KEY, "op", "item_key", *_MUTABLE))
 
 
@@ -142,7 +149,7 @@ def read_rows(conn: Connection, *where: ColumnElement[bool], lock: bool = True) 
     query = select(*_READ).where(*where).order_by(*(outbox.c[name] for name in _KEY))
     if lock:
         query = query.with_for_update()
-    return [_row(found) for found in conn.execute(query)]
+    return [_row(found) for found in conn.execute(query).all()]
 
 
 def read_keys(conn: Connection, platform: str, keys: Sequence[RowKey]) -> list[OutRow]:
@@ -158,26 +165,37 @@ def read_keys(conn: Connection, platform: str, keys: Sequence[RowKey]) -> list[O
     return [found[key] for key in keys if key in found]
 
 
-def _row(found: SqlRow[Any]) -> OutRow:
-    data = dict(found._mapping)
-    key = RowKey(data.pop("kind"), data.pop("record_key"), data.pop("version"))
-    return OutRow(key=key, **(data | {"state": State(data["state"])}))
+def _row(found: Sequence[Any]) -> OutRow:
+    kind, record_key, version, op, item_key, state, reason, rule, *rest = found
+    return OutRow(
+        RowKey(kind, record_key, version), op, _STATES.get(state) or State(state), reason, rule, item_key, *rest
+    )
+
+
+_SAVE = text(
+    "UPDATE outbox SET state = :state, reason = :reason, rule = :rule, wire = :wire, batch_id = :batch_id,"
+    " epoch = :epoch, sent_at = :sent_at, tries = :tries, next_at = :next_at, absences = :absences,"
+    " first_absent_at = :first_absent_at, receipt = :receipt, remote_code = :remote_code, updated_at = :now"
+    " WHERE platform = :platform AND kind = :kind AND record_key = :record_key AND version = :version"
+)
 
 
 def save_rows(conn: Connection, platform: str, rows: Sequence[OutRow], now: float) -> None:
     """Write rows that `advance` made from rows read in this very transaction."""
     if not rows:
         return
-    where = [outbox.c.platform == platform, *(outbox.c[name] == bindparam(f"k_{name}") for name in _KEY)]
-    values: dict[str, Any] = {name: bindparam(f"v_{name}") for name in _MUTABLE}
-    statement = update(outbox).where(and_(*where)).values(**values, updated_at=now)
-    conn.execute(statement, [_parameters(row) for row in rows])
+    conn.execute(_SAVE, [_parameters(row, platform, now) for row in rows])
 
 
-def _parameters(row: OutRow) -> dict[str, Any]:
-    keys: dict[str, Any] = {f"k_{name}": value for name, value in zip(_KEY, row.key, strict=True)}
-    values: dict[str, Any] = {f"v_{name}": getattr(row, name) for name in _MUTABLE}
-    return keys | values | {"v_state": str(row.state)}
+def _parameters(row: OutRow, platform: str, now: float) -> dict[str, Any]:
+    kind, record_key, version = row.key
+    return {
+        "state": str(row.state), "reason": row.reason, "rule": row.rule, "wire": row.wire, "batch_id": row.batch_id,
+        "epoch": row.epoch, "sent_at": row.sent_at, "tries": row.tries, "next_at": row.next_at,
+        "absences": row.absences, "first_absent_at": row.first_absent_at, "receipt": row.receipt,
+        "remote_code": row.remote_code, "now": now, "platform": platform, "kind": kind, "record_key": record_key,
+        "version": version,
+    }  # fmt: skip
 
 
 _BATCH = ("batch_id", "path", "number", "body", "digest", "n", "state", "created_at", "next_at", "polls")

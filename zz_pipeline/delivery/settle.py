@@ -106,10 +106,14 @@ def settle(lane: Lane, desk: Desk, heard: Heard) -> Outcome:
         rows = [row for row in members if row.state in open_]
         verdicts = _verdicts(heard.answer, {row.key for row in members}, done)
         ripe = _always_500(conn, lane, frozen, rows) if heard.asked else ""
-        after = [_moved(conn, lane, desk, heard, row, verdicts.get(row.key), len(rows), ripe, done) for row in rows]
+        noted = holdings.Noted()
+        after = [
+            _moved(conn, lane, desk, heard, row, verdicts.get(row.key), len(rows), ripe, noted, done) for row in rows
+        ]
+        noted.write(conn, lane.platform, lane.dept, heard.now)
         save_rows(conn, lane.platform, after, heard.now)
         points.reach("settle:saved")
-        _set_batch(conn, desk, heard, frozen, [*after, *(m for m in members if m not in rows)], ripe)
+        _set_batch(conn, desk, heard, frozen, [*after, *(m for m in members if m.state not in open_)], ripe)
         _lane(conn, lane, heard, after, done)
         done.states.update(str(row.state) for row in after)
         if any(row.state is State.READY for row in after):
@@ -169,14 +173,14 @@ def _verdicts(answer: Answer, ours: set[RowKey], done: Outcome) -> dict[RowKey, 
 
 def _moved(
     conn: Connection, lane: Lane, desk: Desk, heard: Heard, row: OutRow, verdict: Verdict | None, together: int,
-    ripe: str, done: Outcome,
+    ripe: str, noted: holdings.Noted, done: Outcome,
 ) -> OutRow:  # fmt: skip
     event = _event(desk, heard, row, verdict, together, ripe)
     new, move = advance(row, event, _facts(desk, heard, row, verdict, event))
     if verdict is not None and Do.RECEIPT in move.do:
-        holdings.keep_receipt(conn, lane.platform, verdict, heard.now)
+        noted.receipt(verdict)
     if verdict is not None and Do.HOLDING in move.do:
-        holdings.take_over(conn, lane.platform, lane.dept, row.key, verdict.remotes, heard.now)
+        noted.holding(row.key, verdict.remotes)
     if verdict is not None and verdict.missing and event is E.ABSENT_TWICE:
         holdings.forget(conn, lane.platform, row.key.kind, verdict.missing)
     if Do.CONFLICT_ROW in move.do:

@@ -14,6 +14,7 @@ from functools import partial
 from sqlalchemy import ColumnElement, func, select
 
 from zz_pipeline.delivery import budget, gates, holdings, points
+from zz_pipeline.delivery.ahead import Ahead
 from zz_pipeline.delivery.claim import Claim, Desk, claim
 from zz_pipeline.delivery.lanes import Lane, open_batches
 from zz_pipeline.delivery.meter import Line, Meter
@@ -64,6 +65,7 @@ class Worker:
         self.most_tries = most_tries
         self.result = LaneResult(lane.dept)
         self.after: dict[str, Answer] = {}  # batch → the counted answer that its questions follow up
+        self.ahead = Ahead()
         self.meter = Meter(lane, desk.spec, line, watch.clock, watch.sleep)
         self.sessions = 0
         self.last_sent = watch.clock()
@@ -144,7 +146,7 @@ class Worker:
 
     def _send(self) -> bool:
         """Claim the next batch and send it; False if there is none."""
-        done = again(lambda: claim(self.lane, self.desk, self.watch.clock()))
+        done = again(lambda: claim(self.lane, self.desk, self.watch.clock(), self.ahead))
         self.result.moves.update(str(row.state) for row in done.settled)
         self.result.alarms += [f"{r.key.record_key}：{r.reason}" for r in done.settled if r.state in FOR_PEOPLE]
         if done.wait:
@@ -181,6 +183,7 @@ class Worker:
         self._settle(Heard(taken.sent.batch_id, answer, now, self.most_tries, taken.attempt, reply, self.meter.taken()))
 
     def _unsend(self, taken: Claim) -> None:
+        self.ahead.clear()
         again(lambda: unsend(self.lane, taken.sent.batch_id, taken.attempt, self.watch.clock()))
 
     def _session(self, answer: Answer) -> Answer:
@@ -203,6 +206,8 @@ class Worker:
 
     def _heed(self, outcome: Outcome) -> None:
         self.result.moves.update(outcome.states)
+        if State.READY in outcome.states:
+            self.ahead.clear()
         self.result.alarms += outcome.alarms
         self.result.stopped = outcome.stop
 
