@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ def parse_date(text: str, date_system: str | None = None) -> date | None:
     return moment.date() if moment else None
 
 
+@lru_cache(maxsize=8192)  # a night's records share few dates, and each is read again for every platform
 def parse_datetime(text: str, date_system: str | None = None) -> datetime | None:
     """One text as Beijing wall time; None if it is no accepted form."""
     plain = unicodedata.normalize("NFKC", text).strip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from zz_pipeline.errors import ConfigError, UnknownYear
@@ -57,11 +58,7 @@ class WorkCalendar:
 
     def due(self, start: date, n: int) -> date:
         """The n-th working day after `start`, which is not counted itself; UnknownYear if the way leads out of the table."""
-        day = start
-        while n > 0:
-            day += _DAY
-            n -= self.is_workday(day)
-        return day
+        return _due(self, start, n)
 
     def between(self, start: date, end: date) -> int:
         """Working days after `start` up to and including `end`; negative if `end` lies before."""
@@ -74,3 +71,12 @@ class WorkCalendar:
         if today.month < _REMIND_MONTH or today.year + 1 in self.years:
             return None
         return f"工作日表还没有 {today.year + 1} 年。跨年的期限暂时算不出来，请按国务院办公厅放假通知补全 config/workdays.csv。"
+
+
+@lru_cache(maxsize=4096)  # a night's records share few dates, and each is asked about once a platform
+def _due(calendar: WorkCalendar, start: date, n: int) -> date:
+    day = start
+    while n > 0:
+        day += _DAY
+        n -= calendar.is_workday(day)
+    return day
