@@ -9,15 +9,12 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
-from zz_pipeline.bench import discard, rows, town
+from zz_pipeline.bench import discard, town
 from zz_pipeline.bench.run import Clocks, medians, scene
 from zz_pipeline.errors import ConfigError, ZzError
-
-_BEGIN = (town.NIGHT - timedelta(hours=8)).replace(tzinfo=UTC).timestamp()
 
 
 def measure(records: int, platforms: int, runs: int) -> dict[str, Any]:
@@ -60,40 +57,18 @@ def _both(base: town.Town, records: int) -> dict[str, Any]:
 def deliver(clocks: Clocks, *, keys: Sequence[str], platforms: Sequence[str]) -> None:
     """The scene: take in the departments' records and send them everywhere; imports are counted apart."""
     from zz_pipeline import course
-    from zz_pipeline.ledger.db import Ledger
-    from zz_pipeline.night import Night
-    from zz_pipeline.settings import load_settings
+    from zz_pipeline.bench import nights
 
     begun = time.perf_counter()
-    settings = load_settings()
-    ledger = Ledger(settings.ledger_url)
-    ledger.migrate()
-    night = Night(settings, ledger, "bench", clock=_clock())
-    night.load_all()
-    warm()
-    clocks.told["start_s"] = round(time.perf_counter() - begun, 3)
-    with clocks.measured():
-        steps = course.take_in(night, town.DAY, lambda *_: None, keys)
-        clocks.told["taken_in_s"] = round(time.perf_counter() - begun - clocks.told["start_s"], 3)
-        results = [night.deliver(name) for name in platforms]
-    ledger.close()
+    with nights.opened(town.DAY, checked=True) as night:
+        nights.warm()
+        clocks.told["start_s"] = round(time.perf_counter() - begun, 3)
+        with clocks.measured():
+            steps = course.take_in(night, town.DAY, lambda *_: None, keys)
+            clocks.told["taken_in_s"] = round(time.perf_counter() - begun - clocks.told["start_s"], 3)
+            results = [night.deliver(name) for name in platforms]
     failed = [*(s.error for s in steps if not s.ok), *(alarm for result in results for alarm in result.alarms)]
     if failed:
         raise ZzError(failed[0])
     clocks.told["deliveries"] = sum(result.left["CONFIRMED"] for result in results)
     clocks.told["requests"] = sum(result.requests for result in results)
-
-
-def warm() -> None:
-    """Import what checks, and check a row: a fixed cost of a night, which would hide the cost of a record."""
-    from zz_pipeline.quality import load_checker
-    from zz_pipeline.standard.tables import Kind
-
-    common: dict[str, Any] = {"lists": rows.lists(), "day": rows.DAY, "now": rows.NOW, "regions": frozenset({"610124"})}
-    load_checker()([(rows.table(1, 0.0), rows.DEPARTMENT)], str(Kind.INSPECTION), **common)
-
-
-def _clock() -> Any:
-    """A clock that stands at the county's night when it is made, and goes on like any other."""
-    ahead = _BEGIN - time.time()
-    return lambda: time.time() + ahead

@@ -16,14 +16,17 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 
 from zz_pipeline.bench import made
+from zz_pipeline.standard.canonical import canonical_json, sm3_hex
 
 _JSON = [(b"content-type", b"application/json; charset=utf-8")]
 _STAMP = "2026-11-21 01:30:00"
@@ -39,19 +42,21 @@ class Platform:
     success: str | int = "0000"
 
     def __init__(self, listed: int, differences: int) -> None:
-        self.stored: dict[str, str] = {}
+        self.all: dict[str, dict[str, str]] = {}
+        self.stored: dict[str, str] = {}  # of the department that is calling
         self.made = made.Entries(self.name, listed, differences)
         self.pushed = 0
 
-    def answer(self, method: str, path: str, query: Query, body: bytes) -> Answer:
-        """HTTP status and body of one call."""
+    def answer(self, app: str, method: str, path: str, query: Query, body: bytes) -> Answer:
+        """HTTP status and body of one call; `app` names the department, whose records are all that it is shown."""
+        self.stored = self.all.setdefault(app, {})
         if path == "/health":
             return 200, {"status": "UP", "platform": self.name, "environment": "test"}
         if path == "/quota":
             quota = {"rate": 1e6, "burst": 1e6, "daily_records": 10**9, "used_today": 0}
             return 200, {"code": self.success, "data": quota}
         if path == "/pushed":  # not of the contract: what a measurement asks afterwards
-            return 200, {"requests": self.pushed, "stored": len(self.stored)}
+            return 200, {"requests": self.pushed, "stored": sum(map(len, self.all.values()))}
         if method == "POST" and path != "/auth/session":
             self.pushed += 1
             return self.push(path, orjson.loads(body))
@@ -66,9 +71,11 @@ class Platform:
         raise AssertionError("a platform answers its own contract")
 
     def page(self, query: Query, start: int, size: int) -> tuple[list[tuple[str, str]], int]:
-        """Key and hash of so many listed entries from a place on, and how many there are."""
+        """Key and hash of so many listed entries from a place on, and how many there are; what was pushed counts first."""
         if query.get("kind") == "credit-ratings" or query.get("table") == "credit_assess":
             return [], 0
+        if self.stored or self.stored is not self.all.get(f"app-{made.DEPT}"):
+            return list(islice(self.stored.items(), start, start + size)), len(self.stored)
         total = len(self.made)
         return [self.made.at(place) for place in range(start, min(start + size, total))], total
 
@@ -82,7 +89,7 @@ class DoubleRandom(Platform):
         results = []
         for record in batch["records"]:
             key = record["recordKey"]
-            self.stored[key] = ""
+            self.stored[key] = sm3_hex(canonical_json(record))  # without fractions the contract's canonical form
             said = {"recordKey": key, "version": record["version"], "verdict": "ACCEPTED"}
             results.append({**said, "receiptNo": f"SN20261121{len(self.stored):08d}", "errors": []})
         return 200, self._said({"batchNo": batch["batchNo"], "results": results})
@@ -93,6 +100,9 @@ class DoubleRandom(Platform):
         start = int(query.get("cursor") or 0)
         found, total = self.page(query, start, _MOST_LISTED)
         after = start + len(found)
+        wanted = query.get("recordKeys")
+        if wanted:
+            found, after, total = [(k, self.stored[k]) for k in wanted.split(",") if k in self.stored], 0, 0
         items = [
             {"recordKey": key, "version": 1, "state": "STORED", "receiptNo": "SN1", "contentHash": digest, "updatedAt": _STAMP}
             for key, digest in found
@@ -177,7 +187,18 @@ class Publicity(Platform):
         return {**said, "updatedAt": _STAMP, "publicUntil": ""}
 
 
-PLATFORMS = (DoubleRandom, InternetSupervision, Publicity)
+class Credit(Platform):
+    """The source of ratings: it has none."""
+
+    name = "credit"
+    success = "0"
+
+    def ask(self, path: str, query: Query) -> Answer:
+        data = {"items": [], "next_cursor": "", "snapshot_at": _STAMP}
+        return 200, {"code": "0", "msg": "", "data": data}
+
+
+PLATFORMS = (Credit, DoubleRandom, InternetSupervision, Publicity)
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -191,7 +212,9 @@ def _app(platform: Platform) -> Any:
             if not message.get("more_body"):
                 break
         query = {name: values[0] for name, values in parse_qs(scope["query_string"].decode("ascii")).items()}
-        status, said = platform.answer(scope["method"], scope["path"], query, body)
+        names = dict(scope["headers"])
+        caller = (names.get(b"x-app-id") or names.get(b"gjgxjhpt_sid") or b"").decode("ascii")
+        status, said = platform.answer(caller, scope["method"], scope["path"], query, body)
         data = orjson.dumps(said)
         head = [*_JSON, (b"content-length", str(len(data)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": head})
@@ -208,6 +231,7 @@ def serve(listed: int, differences: int) -> None:
     for make in PLATFORMS:
         sock = socket.socket()
         sock.bind(("127.0.0.1", 0))
+        sock.listen(64)  # whoever reads the address may call at once
         sockets[make.name] = sock
         app = _app(make(listed, differences))
         config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", interface="asgi3")
@@ -240,6 +264,12 @@ def running(listed: int = 0, differences: int = 0) -> Iterator[dict[str, str]]:
             if process.stdin:
                 process.stdin.close()
             process.wait(30)
+
+
+def asked(url: str) -> dict[str, int]:
+    """How many pushes a platform of this process has seen, and how many records it holds."""
+    with urllib.request.urlopen(f"{url}/pushed") as answer:  # noqa: S310 - an address of `running`
+        return dict(json.load(answer))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,15 @@ _KIB = 1 if sys.platform != "darwin" else 1024  # ru_maxrss counts KiB on Linux 
 SCENES = {
     "deliver": "zz_pipeline.bench.deliver",
     "reference": "zz_pipeline.bench.reference",
+    "startup": "zz_pipeline.bench.startup",
+    "nights": "zz_pipeline.bench.report",
+    "report": "zz_pipeline.bench.report",
+    "fill": "zz_pipeline.bench.night",
+    "night": "zz_pipeline.bench.night",
+    "dagster_night": "zz_pipeline.bench.night",
+    "empty_job": "zz_pipeline.bench.night",
+    "held": "zz_pipeline.bench.reconcile",
+    "reconcile": "zz_pipeline.bench.reconcile",
 }
 
 

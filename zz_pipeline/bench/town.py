@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,6 @@ from zz_pipeline.standard.lists import LISTS
 from zz_pipeline.standard.tables import INSPECTION, RESULT_LABELS
 
 DAY = date(2026, 11, 20)
-NIGHT = datetime(2026, 11, 21, 1, 30)  # noqa: DTZ001 - the county's wall time
 PLATFORMS = ("double_random", "internet_supervision", "publicity")
 TABLE = "检查结果"
 A_DEPARTMENT = 5000  # records, as long as there are departments left
@@ -53,6 +52,15 @@ FIELDS = tuple(
                       "address_registered", "not_publish_reason", "case_reason")
 )  # fmt: skip
 HEADINGS = {name: INSPECTION.field(name).label for name in FIELDS}
+
+_CREATE = (
+    f'CREATE TABLE IF NOT EXISTS "{TABLE}" ({", ".join(f"{chr(34)}{h}{chr(34)} TEXT" for h in HEADINGS.values())},'
+    f' PRIMARY KEY ("{HEADINGS["record_no"]}"))'
+)
+_INDEX = f'CREATE INDEX IF NOT EXISTS changed ON "{TABLE}" ("{HEADINGS["changed_at"]}")'
+_WRITE = f'INSERT OR REPLACE INTO "{TABLE}" VALUES ({", ".join("?" * len(HEADINGS))})'  # noqa: S608 - a constant and marks
+
+_AGE = f'UPDATE "{TABLE}" SET "{HEADINGS["changed_at"]}" = ?'  # noqa: S608 - constants
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,8 @@ def build(town: Town, records: int) -> None:
     (town.home / "lists").mkdir()
     secrets = town.home / "secrets.toml"
     secrets.touch(0o600)
-    secrets.write_text("".join(_secret(p, key) for p in town.platforms for key in known), "ascii")
+    wanted = (*town.platforms, "credit")
+    secrets.write_text("".join(_secret(p, key) for p in wanted for key in known), "ascii")
     _lists(town, [known[key] for key in keys])
     first = 0
     for key, count in share(records, keys).items():
@@ -126,15 +135,24 @@ def forget(town: Town) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def copy(kept: Path, place: Path) -> None:
+    """Put a copy of a database in a place."""
+    shutil.copyfile(kept, place)
+
+
+def age(path: Path) -> None:
+    """Let all of a department's records have changed long before the night."""
+    with sqlite3.connect(path) as db:
+        db.execute(_AGE, (f"{DAY - timedelta(days=100)} 08:00:00",))
+
+
 def fill(path: Path, dept: Department, first: int, count: int, changed: date = DAY) -> None:
     """Write so many records of a department into its database, the first one under that number; known ones are replaced."""
-    names = ", ".join(f'"{heading}" TEXT' for heading in HEADINGS.values())
-    marks = ", ".join("?" * len(HEADINGS))
     db = sqlite3.connect(path)
     with db:
-        db.execute(f'CREATE TABLE IF NOT EXISTS "{TABLE}" ({names}, PRIMARY KEY ("{HEADINGS["record_no"]}"))')
-        db.execute(f'CREATE INDEX IF NOT EXISTS changed ON "{TABLE}" ("{HEADINGS["changed_at"]}")')
-        db.executemany(f'INSERT OR REPLACE INTO "{TABLE}" VALUES ({marks})', _records(dept, first, count, changed))  # noqa: S608 - a constant and marks
+        db.execute(_CREATE)
+        db.execute(_INDEX)
+        db.executemany(_WRITE, _records(dept, first, count, changed))
     db.close()
 
 
@@ -147,7 +165,7 @@ def _records(dept: Department, first: int, count: int, changed: date) -> Iterato
         one, two = people[n % PEOPLE], people[(n + 1 + n // PEOPLE % (PEOPLE - 1)) % PEOPLE]
         item, day, name = items[n % ITEMS], days[n % DAYS], f"周至县样例{n:07d}号有限公司"
         found = {
-            "record_no": f"2026-{n:07d}", "plan_id": "61012420261000", "plan_name": "样例年度计划",
+            "record_no": record_no(n), "plan_id": "61012420261000", "plan_name": "样例年度计划",
             "task_id": _task(n % TASKS), "task_name": "样例任务", "check_kind": "不定向抽查", "joint": "否",
             "lead_dept": lead, "subject_name": name, "uscc": code, "object_type": "1", "counterpart_name": name,
             "counterpart_nature": "02", "counterpart_id_type": "001", "counterpart_code": code,
@@ -159,6 +177,11 @@ def _records(dept: Department, first: int, count: int, changed: date) -> Iterato
             "remark": "" if changed == DAY else f"更正于{changed}", "changed_at": stamp,
         }  # fmt: skip
         yield tuple(found[field] for field in FIELDS)
+
+
+def record_no(n: int) -> str:
+    """The n-th record's number."""
+    return f"2026-{n:07d}"
 
 
 def _items(dept: Department) -> list[tuple[str, str, str]]:
@@ -229,7 +252,7 @@ def _edit(config: Path, platforms: Sequence[str]) -> None:
     county = config / "county.toml"
     text = county.read_text("utf-8")
     county.write_text(_set(text, {"platforms": list(platforms), "subjects_a_day": 10**9}), "utf-8")
-    for name in PLATFORMS:
+    for name in (*PLATFORMS, "credit"):
         path = config / "platforms" / f"{name}.toml"
         path.write_text(_set(path.read_text("utf-8"), FREE | CLOCKS), "utf-8")
 

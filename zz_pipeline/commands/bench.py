@@ -60,4 +60,46 @@ def register(app: typer.Typer) -> None:
 
         _tell(measure(records, platforms, runs), as_json)
 
+    @group.command()
+    def night(
+        known: Annotated[int, typer.Option("--known", help="台账已有的记录数。")] = 200_000,
+        changed: Annotated[int, typer.Option("--changed", help="当夜有变更的记录数。")] = 1000,
+        runs: Runs = RUNS,
+        as_json: Json = False,
+    ) -> None:
+        """大台账上的增量一夜，与小台账上的同样一夜比较；没有变更的一夜，与空的 Dagster 任务比较。"""
+        from zz_pipeline.bench.night import measure
+
+        _tell(measure(known, changed, runs), as_json)
+
+    @group.command("reconcile")
+    def reconcile_(
+        records: Annotated[int, typer.Option("--records", help="双方各有的记录数。")] = 100_000,
+        differences: Annotated[int, typer.Option("--differences", help="其中有差异的条数。")] = 100,
+        runs: Runs = RUNS,
+        as_json: Json = False,
+    ) -> None:
+        """与平台全部清单对账的时间与内存，每条成本与十分之一长的清单比较。"""
+        from zz_pipeline.bench.reconcile import measure
+
+        _tell(measure(records, differences, runs), as_json)
+
+    @group.command()
+    def startup(runs: Runs = RUNS, as_json: Json = False) -> None:
+        """装载 Dagster 定义的时间，与只装载 dagster 比较。"""
+        from zz_pipeline.bench.startup import measure
+
+        _tell(measure(runs), as_json)
+
+    @group.command()
+    def report(
+        days: Annotated[int, typer.Option("--days", help="台账里的夜数。")] = 30,
+        runs: Runs = RUNS,
+        as_json: Json = False,
+    ) -> None:
+        """积累多夜之后出一日日报的时间，与第一夜的日报比较。"""
+        from zz_pipeline.bench.report import measure
+
+        _tell(measure(days, runs), as_json)
+
     app.add_typer(group, name="bench")
