@@ -38,6 +38,7 @@ from zz_pipeline.settings import Settings
 from zz_pipeline.sources import RawBatch, Window, credit, read_source
 from zz_pipeline.sources.archive import keep_rows
 from zz_pipeline.sources.base import refuse_emptied
+from zz_pipeline.standard.personal import mask_text
 from zz_pipeline.standard.tables import Kind
 from zz_pipeline.standardize import StandardBatch
 from zz_pipeline.standardizing.unknown import unknown_values
@@ -139,7 +140,7 @@ class Night(CountyTables):
 
     def _pulled(self, dept: str, kind: str, raw: RawBatch) -> StepResult:
         refused = [f"{f.name}：{f.problem}" for f in raw.files if f.state == "REFUSED"]
-        counts = {"行数": raw.rows, "文件数": len(raw.files), "被拒文件": refused}
+        counts = {"行数": raw.rows, "文件数": len(raw.files), "被拒文件": [mask_text(text) for text in refused]}
         return StepResult(dept, kind, "OK" if raw.rows or raw.files else "EMPTY", counts)
 
     def _stop_if_emptied(self, raw: RawBatch, dept: str, kind: str, day: date) -> None:
@@ -356,7 +357,7 @@ class Night(CountyTables):
 
     def _said(self, dept: str, kind: str, error: Exception, effect: str) -> str:
         if isinstance(error, ZzError):
-            return str(error)
+            return mask_text(str(error))  # the name of a file may hold a person's number
         # a stranger's message may hold contents: only its class leaves this place
         place = traceback.extract_tb(error.__traceback__)[-1]
         log.error("step failed: %s %s %s at %s:%s", dept, kind, type(error).__name__, place.name, place.lineno)

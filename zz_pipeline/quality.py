@@ -16,7 +16,7 @@ import pyarrow as pa
 from zz_pipeline.errors import CheckError, ConfigError
 from zz_pipeline.standard import identifiers
 from zz_pipeline.standard.normalize import visible
-from zz_pipeline.standard.personal import mask
+from zz_pipeline.standard.personal import hide_names, hide_quoted_names, mask, row_names
 from zz_pipeline.standard.tables import TABLES, Field, Kind, Personal, Scope
 
 ERROR, WARN = "ERROR", "WARN"
@@ -179,9 +179,13 @@ def _entries(batch: Batch, names: list[str], findings: list[_Finding]) -> Iterat
     for f in findings:
         spec = fields.get(f.field)
         value = _masked(spec, f.value if f.value is not None else _cell(batch.table, f))
+        message = f.message
+        if "“" in message or (value and not value.isascii()):  # only there a name may stand
+            persons = row_names(batch.table, f.row)
+            value, message = hide_names(value, persons), hide_quoted_names(message, persons)
         row = columns["source_row"][f.row]
         item = spec is not None and spec.scope is Scope.ITEM
-        key = (names[f.row], f.rule, f.field, value, f.message, row if item else None)
+        key = (names[f.row], f.rule, f.field, value, message, row if item else None)
         if key in seen:
             continue
         seen.add(key)
@@ -193,7 +197,7 @@ def _entries(batch: Batch, names: list[str], findings: list[_Finding]) -> Iterat
             rule=f.rule,
             field=f.field,
             value=value,
-            message=f.message,
+            message=message,
             severity=f.severity,
         )
 
@@ -207,5 +211,5 @@ def _masked(spec: Field | None, value: Any) -> str:
     if isinstance(value, list):
         return "、".join(_masked(spec, v) for v in value)[:LONGEST_VALUE]
     text = "" if value is None else str(value)[:LOOKED_AT]
-    personal, name = (spec.personal, spec.name) if spec is not None else (Personal.TEXT, "")
+    personal, name = (spec.personal, spec.name) if spec is not None else (Personal.NONE, "")
     return visible(mask(text, personal, name)[:LONGEST_VALUE])[:LONGEST_VALUE]

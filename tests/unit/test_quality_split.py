@@ -117,7 +117,7 @@ def test_a_resident_id_in_the_code_column_is_masked_in_what_goes_back():
         ("inspector_certs", ["27010124001", "27010124002"], "*******4001、*******4002"),
         ("inspector_names", ["张某某", "李某某"], "张某、李某"),
         ("task_id", "610124202611101018", "610124202611101018"),
-        ("remark", "联系13000000000", "联系130****0000"),
+        ("remark", "联系13000000000", "（文字 13 字，内容见原表）"),
         ("publishable", None, ""),
     ],
 )

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,10 +11,13 @@ from zz_pipeline.standard.personal import (
     ADDRESS_FIELDS,
     EXEMPT_FIELDS,
     find_personal,
+    hide_names,
+    hide_quoted_names,
     mask,
     mask_text,
     personal_kind,
     redact,
+    row_names,
 )
 from zz_pipeline.standard.tables import Personal
 
@@ -216,7 +220,7 @@ def test_no_masked_text_still_holds_the_number(before, after):
         ("13800138000", Personal.PHONE, "138****8000"),
         ("+86 138-0013-8000", Personal.PHONE, "138****8000"),
         ("周至县二曲街道样例路1号", Personal.ADDRESS, "周至县二曲街****"),
-        (f"见{ID}", Personal.TEXT, f"见6{'*' * 16}{ID[-1]}"),
+        (f"见张三丰{ID}", Personal.TEXT, "（文字 22 字，内容见原表）"),
         (ID, Personal.NONE, "6" + "*" * 16 + ID[-1]),
         ("91610124YY000001XB", Personal.NONE, "91610124YY000001XB"),
         ("未发现问题", Personal.NONE, "未发现问题"),
@@ -258,3 +262,13 @@ def test_a_log_message_holds_neither_numbers_nor_secrets():
     assert "in-scjg" in told
     for hidden in ("0123456789abcdef", "deadbeef", ID, "13800138000"):
         assert hidden not in told
+
+
+def test_names_of_a_row_are_masked_in_what_is_quoted_and_words_of_a_message_are_left_alone():
+    table = pa.table(
+        {"inspector_names": [["张甲子", "检查"]], "entered_by": ["王乙丑"], "subject_name": ["样例有限公司"]}
+    )
+    names = row_names(table, 0)
+    assert names == {"张甲子", "检查", "王乙丑"}
+    assert hide_names("王乙丑说张甲子同意", names) == "王某说张某同意"
+    assert hide_quoted_names("检查结果“王乙丑说没问题”不在代码表里", names) == "检查结果“王某说没问题”不在代码表里"

@@ -25,6 +25,7 @@ from zz_pipeline.reports.balance import Balance
 from zz_pipeline.reports.divergent import divergent
 from zz_pipeline.reports.returned import entries
 from zz_pipeline.sources.returned import guard
+from zz_pipeline.standard.personal import mask_text
 from zz_pipeline.standard.tables import TABLES, Kind
 
 if TYPE_CHECKING:
@@ -211,8 +212,14 @@ def _entry(entry: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     keep = ("dept", "kind", "unit", "source_file", "source_row", "rule", "severity", "field", "value", "message")
     labels = {f.name: f.label for f in TABLES[Kind(entry["kind"])].fields}
     name = names.get(entry["dept"], entry["dept"])
-    file = entry["source_file"] if entry["kind"] == Kind.INSPECTION else name  # the credit platform hands over no files
-    shown = {"name": name, "field_label": labels.get(entry["field"], entry["field"])}
+    file = (
+        mask_text(entry["source_file"]) if entry["kind"] == Kind.INSPECTION else name
+    )  # the credit platform hands over no files
+    shown = {"name": name, "field_label": labels.get(entry["field"], mask_text(entry["field"])), "source_file": file}
+    shown["unit"] = (
+        mask_text(entry["unit"]) if "#" in entry["unit"] else entry["unit"]
+    )  # <file>#<row>, else a record's key
+    shown["field"] = mask_text(entry["field"])  # a heading that nobody knows is named as it is written
     return {k: entry[k] for k in keep} | shown | {"source": f"{file} 第 {entry['source_row']} 行"}
 
 

@@ -32,6 +32,7 @@ from zz_pipeline.ledger.schema import (
 )
 from zz_pipeline.reports import words
 from zz_pipeline.settings import Settings
+from zz_pipeline.standard.personal import mask_text
 
 BEIJING = timezone(timedelta(hours=8))
 OPS = {"PUBLISH": "新增", "CORRECT": "更正", "WITHDRAW": "撤回"}
@@ -112,7 +113,7 @@ class _Life:
 
 def _accepted(life: _Life) -> Iterator[Event]:
     for row in life.versions:
-        file = f"文件 {row.source_file} 第 {row.source_row} 行" if row.source_file else "数据库或接口"
+        file = f"文件 {mask_text(row.source_file)} 第 {row.source_row} 行" if row.source_file else "数据库或接口"
         changed = f"，来源变更于 {row.changed_at}" if row.changed_at else ""
         text = f"第 {row.version} 版{OPS[row.op]}入库：{life.called(row.owner_dept)}，来自{file}{changed}"
         text += f"；按规则集 {row.rule_set} 检查通过；内容摘要 {row.digest[:12]}"
@@ -133,7 +134,7 @@ def _returned(life: _Life) -> Iterator[Event]:
     query = select(quarantine).where(or_(q.record_key == life.key, q.unit == life.key)).order_by(q.id)
     for row in life.conn.execute(query):
         level = "退回" if row.severity == "ERROR" else "提醒"
-        text = f"{row.day} 检查未通过 {row.rule}（{row.source_file} 第 {row.source_row} 行）：{row.message}"
+        text = f"{row.day} 检查未通过 {row.rule}（{mask_text(row.source_file)} 第 {row.source_row} 行）：{row.message}"
         yield Event(row.opened_at, level, "", text)
         if row.settled_at is not None:
             yield Event(row.settled_at, "整改", "", f"{row.rule}：{row.settled_by}")

@@ -14,6 +14,7 @@ from zz_pipeline.errors import ZzError
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import quarantine
 from zz_pipeline.sources.returned import return_number
+from zz_pipeline.standard.personal import mask_text
 
 SHOWN = (
     "id", "day", "dept", "kind", "unit", "source_file", "source_row", "rule", "field", "value", "message", "severity",
@@ -60,4 +61,8 @@ def _entry(wanted: str) -> int | None:
 
 def _plain(row: Any) -> dict[str, Any]:
     plain = {str(k): v for k, v in row.items()}
-    return {**plain, "return_number": return_number(plain["dept"], plain["id"])}
+    shown = {name: mask_text(plain[name]) for name in ("source_file", "field")}
+    shown["unit"] = (
+        mask_text(plain["unit"]) if "#" in plain["unit"] else plain["unit"]
+    )  # <file>#<row>, else a record's key
+    return {**plain, **shown, "return_number": return_number(plain["dept"], plain["id"])}

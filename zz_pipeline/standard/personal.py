@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Any
 
@@ -64,6 +64,10 @@ _COMPOUND = (
 _BODY = re.compile(
     r"公司|企业|集团|合作社|商店|超市|[店厂局所院校园部站行社馆坊铺场会处室庄吧堂队]\Z|中心|协会|有限|个体"
 )
+# Columns that name persons, and what a person's name looks like there; a longer one is a body's.
+_NAMING = ("inspector_names", "entered_by", "counterpart_name", "subject_name")
+_PERSON = re.compile(r"[\u3400-\u9fff]{2,4}|[\u3400-\u9fff]{2,6}(?:·[\u3400-\u9fff]{1,6})+")
+_QUOTED = re.compile("“[^”]*”")
 _SECRET = re.compile(
     r"(?i)((?:secret|token|password|passwd|app_?secret|sign(?:ature)?|密钥|口令)[\"']?\s*[=:：]\s*[\"']?)[^\s\"',;，；}]+"
 )
@@ -104,6 +108,27 @@ def mask(value: str | None, personal: Personal, field: str = "") -> str:
     return _MASKS[personal](value)
 
 
+def row_names(table: pa.Table, row: int) -> frozenset[str]:
+    """Names of natural persons that a row of a standard table gives in its own columns: inspectors, clerk, counterpart."""
+    cells = [table.column(name)[row].as_py() for name in _NAMING if name in table.column_names]
+    flat = (name for cell in cells for name in (cell if isinstance(cell, list) else [cell]))
+    return frozenset(
+        name.strip() for name in flat if name and _PERSON.fullmatch(name.strip()) and not _BODY.search(name)
+    )
+
+
+def hide_names(text: str, names: Iterable[str]) -> str:
+    """The text with these names masked: nothing tells a name from a word but that its own row says so."""
+    for name in names:
+        text = text.replace(name, _mask_name(name))
+    return text
+
+
+def hide_quoted_names(message: str, names: Iterable[str]) -> str:
+    """`hide_names` inside “…” only, where a message quotes a cell: its own words may look like a name."""
+    return _QUOTED.sub(lambda found: hide_names(found[0], names), message)
+
+
 def mask_text(text: str) -> str:
     """A text with every resident ID (also a mistyped one), mobile, bank card and home in it masked; the rest unchanged."""
     if not _CANDIDATE_PY.search(unicodedata.normalize("NFKC", text)) and not re.search(_HOME_WORDS, text):
@@ -131,6 +156,11 @@ def _mask_name(value: str) -> str:
     return (name[:2] if name.startswith(_COMPOUND) and len(name) > 2 else name[:1]) + "某"
 
 
+def _mask_free(value: str) -> str:
+    """Only that there is a text: a name in it cannot be told from a word."""
+    return f"（文字 {len(value)} 字，内容见原表）"
+
+
 def _mask_id(value: str) -> str:
     text = value.strip()
     if is_uscc(text) and not text[:17].isdigit():
@@ -154,7 +184,7 @@ def _mask_address(value: str) -> str:
 
 _MASKS = {
     Personal.NONE: mask_text,
-    Personal.TEXT: mask_text,
+    Personal.TEXT: _mask_free,
     Personal.NAME: _mask_name,
     Personal.ID: _mask_id,
     Personal.CERT: _mask_cert,

@@ -15,7 +15,7 @@ import pyarrow as pa
 from zz_pipeline.ledger.unknowns import LONGEST, Unknown
 from zz_pipeline.settings import Settings
 from zz_pipeline.standard.codes import ASK, UNKNOWN, CodeBook
-from zz_pipeline.standard.personal import mask_text
+from zz_pipeline.standard.personal import hide_names, mask_text, row_names
 from zz_pipeline.standard.tables import TABLES
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def unknown_values(batch: StandardBatch, dept: str, settings: Settings, book: Co
     for issue in batch.issues.to_pylist():
         if issue["rule"] in RULES and issue["field"] in sets and issue["value"]:
             for part in set(_unknown_parts(issue["field"], issue["value"], dept, settings, book)):
-                raw = mask_text(part)[:LONGEST].replace("\x00", "\\x00")  # PostgreSQL takes no NUL
+                raw = hide_names(mask_text(part), row_names(batch.table, issue["row"]))[:LONGEST].replace(
+                    "\x00", "\\x00"
+                )  # PostgreSQL takes no NUL
                 counts[issue["field"], raw] += 1
     return tuple(Unknown(field, str(sets[field]), raw, n) for (field, raw), n in sorted(counts.items()))
 
