@@ -350,6 +350,7 @@ def test_each_day_of_a_backfill_shows_its_own_figures_and_not_the_sum(site, back
     assert len({said["拉取"] for said in shown.values()}) > 1
 
 
+@pytest.mark.long  # one more validation; the backfill command proves the same in the normal run
 def test_a_backfill_over_days_already_delivered_sends_no_record(site, backfill):
     before = site.pushed()
     again = site.run(tags=range_of(site.town.county.days[:1]))
