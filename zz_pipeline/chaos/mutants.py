@@ -6,14 +6,14 @@ Must not: be imported by production code, stay switched on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 from sqlalchemy import text
 
+from zz_pipeline.chaos.mutant_forms import Mutant, entry, instead, move, nothing, together, value
 from zz_pipeline.chaos.sim_records import settings
 from zz_pipeline.delivery import (
     budget,
@@ -37,47 +37,8 @@ from zz_pipeline.delivery.states import Do, Event, Move
 from zz_pipeline.ledger import audit, versions
 from zz_pipeline.platforms import double_random, internet_supervision, publicity, wire
 
-Mutant = Callable[[], AbstractContextManager[Any]]
 S, E = State, Event
 _AGAIN = Move(S.READY, (Do.SEND_NOW,))
-
-
-def _move(event: Event, state: State, move: Move) -> Mutant:
-    """Another entry of the state table."""
-    return lambda: patch.dict(states.TABLE[event], {state: move})
-
-
-def _entry(table: dict[Any, Any], **values: Any) -> Mutant:
-    """Other entries of a table, by name of the key."""
-    return lambda: patch.dict(table, {key: values[key.name] for key in table if key.name in values})
-
-
-def _instead(place: Any, name: str, make: Callable[[Any], Any]) -> Mutant:
-    """A replacement that is made from the original."""
-    return lambda: patch.object(place, name, make(getattr(place, name)))
-
-
-def _value(place: Any, name: str, value: Any) -> Mutant:
-    """Another constant."""
-    return lambda: patch.object(place, name, value)
-
-
-def _nothing(place: Any, name: str, result: Any = None) -> Mutant:
-    """A function that does nothing."""
-    return lambda: patch.object(place, name, lambda *_, **__: result)
-
-
-def _all(*mutants: Mutant) -> Mutant:
-    """Several replacements that make one error."""
-
-    @contextmanager
-    def both() -> Iterator[None]:
-        with ExitStack() as stack:
-            for mutant in mutants:
-                stack.enter_context(mutant())
-            yield
-
-    return both
 
 
 # ---------------------------------------------------------------- asking and sending again
@@ -319,89 +280,89 @@ def _forged(original: Any) -> Any:
 
 MUTANTS: dict[str, Mutant] = {
     # an unknown is not asked about, or not often and long enough
-    "resend_unknown_unasked": _move(E.UNSAID, S.INFLIGHT, _AGAIN),
-    "resend_taken_over_unasked": _move(E.TAKEN_OVER, S.INFLIGHT, _AGAIN),
-    "one_absence_at_once": _move(E.ABSENT_ONCE, S.UNKNOWN, _AGAIN),
-    "one_absence_after_quiet": _instead(settle, "_absence", _single_absence),
-    "no_quiet_window": _all(
-        _instead(settle, "_absence", _hasty_absence), lambda: patch.dict(rows._COLUMNS, {Do.ASK_AFTER_QUIET: _soon})
+    "resend_unknown_unasked": move(E.UNSAID, S.INFLIGHT, _AGAIN),
+    "resend_taken_over_unasked": move(E.TAKEN_OVER, S.INFLIGHT, _AGAIN),
+    "one_absence_at_once": move(E.ABSENT_ONCE, S.UNKNOWN, _AGAIN),
+    "one_absence_after_quiet": instead(settle, "_absence", _single_absence),
+    "no_quiet_window": together(
+        instead(settle, "_absence", _hasty_absence), lambda: patch.dict(rows._COLUMNS, {Do.ASK_AFTER_QUIET: _soon})
     ),
     "absences_not_forgotten": lambda: patch.dict(rows._COLUMNS, {Do.FORGET_ABSENCE: lambda row, facts: {}}),
-    "failed_question_is_absence": _entry(settle.ASKED, UNKNOWN=E.ABSENT_ONCE, NO_CONNECT=E.ABSENT_ONCE),
-    "failed_question_sends": _move(E.ASK_FAILED, S.UNKNOWN, _AGAIN),
-    "take_over_leaves_inflight": _nothing(lanes, "_inherit"),
-    "lost_batch_waits_for_ever": _instead(
+    "failed_question_is_absence": entry(settle.ASKED, UNKNOWN=E.ABSENT_ONCE, NO_CONNECT=E.ABSENT_ONCE),
+    "failed_question_sends": move(E.ASK_FAILED, S.UNKNOWN, _AGAIN),
+    "take_over_leaves_inflight": nothing(lanes, "_inherit"),
+    "lost_batch_waits_for_ever": instead(
         internet_supervision.InternetSupervision, "ask", _lost_as(Effect.TAKEN_IN, Finding.PENDING)
     ),
-    "lost_batch_is_stored": _instead(
+    "lost_batch_is_stored": instead(
         internet_supervision.InternetSupervision, "ask", _lost_as(Effect.JUDGED, Finding.STORED)
     ),
-    "vanished_is_sent_unasked": _move(E.VANISHED, S.CONFIRMED, _AGAIN),
+    "vanished_is_sent_unasked": move(E.VANISHED, S.CONFIRMED, _AGAIN),
     # lanes and time
-    "no_fence": _nothing(lanes.Lane, "fence"),
-    "epoch_read_again": _instead(lanes, "_grant", _reread_epoch),
-    "no_send_deadline": _instead(worker, "claim", _claimed_at(lambda claimed, desk: claimed.at + 1e9)),
-    "deadline_from_after_commit": _instead(worker, "claim", _claimed_at(lambda claimed, desk: desk.monotonic())),
-    "stop_switch_ignored": _instead(worker.Worker, "__init__", _deaf),
-    "intent_not_committed": _instead(worker.Worker, "_push", _unwritten_intent),
-    "breaker_never_opens": _value(budget, "BREAKER_FAILURES", 10**9),
-    "breaker_never_closes": _nothing(budget, "note_success"),
-    "breaker_probed_by_a_push": _instead(worker.Worker, "_half_open", _wait_and_push),
-    "refused_probe_goes_on": _instead(wire, "quota_answer", _merely_broken),
-    "retry_after_ignored": _nothing(budget, "retry_wait", 0.0),
-    "refused_credential_goes_on": _nothing(lanes.Lane, "stop"),
+    "no_fence": nothing(lanes.Lane, "fence"),
+    "epoch_read_again": instead(lanes, "_grant", _reread_epoch),
+    "no_send_deadline": instead(worker, "claim", _claimed_at(lambda claimed, desk: claimed.at + 1e9)),
+    "deadline_from_after_commit": instead(worker, "claim", _claimed_at(lambda claimed, desk: desk.monotonic())),
+    "stop_switch_ignored": instead(worker.Worker, "__init__", _deaf),
+    "intent_not_committed": instead(worker.Worker, "_push", _unwritten_intent),
+    "breaker_never_opens": value(budget, "BREAKER_FAILURES", 10**9),
+    "breaker_never_closes": nothing(budget, "note_success"),
+    "breaker_probed_by_a_push": instead(worker.Worker, "_half_open", _wait_and_push),
+    "refused_probe_goes_on": instead(wire, "quota_answer", _merely_broken),
+    "retry_after_ignored": nothing(budget, "retry_wait", 0.0),
+    "refused_credential_goes_on": nothing(lanes.Lane, "stop"),
     # reading answers
-    "http_200_is_success": _instead(double_random.DoubleRandom, "read", _any_200),
-    "any_answer_is_success": _instead(publicity.Publicity, "read", _any_answer),
-    "counts_ignored": _instead(publicity.Publicity, "read", _without_counts),
-    "unexplained_is_accepted": _all(
-        _entry(settle.FINDINGS, UNSAID=E.STORED), _entry(settle.PUSHED, JUDGED=E.STORED, UNKNOWN=E.STORED)
+    "http_200_is_success": instead(double_random.DoubleRandom, "read", _any_200),
+    "any_answer_is_success": instead(publicity.Publicity, "read", _any_answer),
+    "counts_ignored": instead(publicity.Publicity, "read", _without_counts),
+    "unexplained_is_accepted": together(
+        entry(settle.FINDINGS, UNSAID=E.STORED), entry(settle.PUSHED, JUDGED=E.STORED, UNKNOWN=E.STORED)
     ),
-    "busy_is_stored": _entry(settle.PUSHED, BUSY=E.STORED),
-    "no_connect_is_stored": _entry(settle.PUSHED, NO_CONNECT=E.STORED),
-    "taken_in_is_stored": _all(_entry(settle.FINDINGS, PENDING=E.STORED), _entry(settle.PUSHED, TAKEN_IN=E.STORED)),
-    "refused_is_stored": _entry(settle.FINDINGS, REFUSED=E.STORED),
-    "different_is_stored": _entry(settle.FINDINGS, DIFFERENT=E.STORED),
-    "absent_is_stored": _entry(settle.FINDINGS, ABSENT=E.STORED),
-    "another_batchs_verdicts": _instead(double_random, "_judged", _other_batch_judged),
-    "anything_there_is_ours": _instead(double_random, "_compared", _anything_there),
-    "content_not_compared": _instead(publicity, "_as_sent", lambda _: lambda row, item, there: there is not None),
-    "poison_refuses_all": _move(E.POISON, S.INFLIGHT, states.TABLE[E.REFUSED][S.INFLIGHT]),
-    "conflict_retried_by_sending": _move(E.RETRY, S.CONFLICT, _AGAIN),
-    "conflict_sent_again": _move(E.DIFFERENT, S.UNKNOWN, _AGAIN),
+    "busy_is_stored": entry(settle.PUSHED, BUSY=E.STORED),
+    "no_connect_is_stored": entry(settle.PUSHED, NO_CONNECT=E.STORED),
+    "taken_in_is_stored": together(entry(settle.FINDINGS, PENDING=E.STORED), entry(settle.PUSHED, TAKEN_IN=E.STORED)),
+    "refused_is_stored": entry(settle.FINDINGS, REFUSED=E.STORED),
+    "different_is_stored": entry(settle.FINDINGS, DIFFERENT=E.STORED),
+    "absent_is_stored": entry(settle.FINDINGS, ABSENT=E.STORED),
+    "another_batchs_verdicts": instead(double_random, "_judged", _other_batch_judged),
+    "anything_there_is_ours": instead(double_random, "_compared", _anything_there),
+    "content_not_compared": instead(publicity, "_as_sent", lambda _: lambda row, item, there: there is not None),
+    "poison_refuses_all": move(E.POISON, S.INFLIGHT, states.TABLE[E.REFUSED][S.INFLIGHT]),
+    "conflict_retried_by_sending": move(E.RETRY, S.CONFLICT, _AGAIN),
+    "conflict_sent_again": move(E.DIFFERENT, S.UNKNOWN, _AGAIN),
     # order, names, contents
-    "version_order_ignored": _all(_value(gates, "DONE", tuple(State)), _nothing(gates, "_overtaken", [])),
-    "entry_platform_not_awaited": _instead(gates, "in_turn", _own_entry),
-    "entry_refusal_not_told": _value(gates, "DECIDED", {}),
-    "withdrawal_forgotten": _value(versions, "MAYBE_THERE", ()),
-    "what_is_gone_is_called_refused": _nothing(internet_supervision, "_gone", {}),
-    "operation_of_before_a_restore": _instead(
+    "version_order_ignored": together(value(gates, "DONE", tuple(State)), nothing(gates, "_overtaken", [])),
+    "entry_platform_not_awaited": instead(gates, "in_turn", _own_entry),
+    "entry_refusal_not_told": value(gates, "DECIDED", {}),
+    "withdrawal_forgotten": value(versions, "MAYBE_THERE", ()),
+    "what_is_gone_is_called_refused": nothing(internet_supervision, "_gone", {}),
+    "operation_of_before_a_restore": instead(
         internet_supervision.InternetSupervision, "renewed", lambda _: lambda self, wires, held: wires
     ),
-    "withdrawal_of_one_item": _instead(internet_supervision.InternetSupervision, "render", _first_wire_only),
-    "stop_never_sent": _instead(publicity.Publicity, "render", _no_stop),
-    "blocked_is_sent": _instead(versions, "_outbox_row", _as_ready),
-    "signed_by_another_department": _all(
-        _instead(signing, "s1_headers", _signed_by_another), _instead(signing, "s2_headers", _signed_by_another)
+    "withdrawal_of_one_item": instead(internet_supervision.InternetSupervision, "render", _first_wire_only),
+    "stop_never_sent": instead(publicity.Publicity, "render", _no_stop),
+    "blocked_is_sent": instead(versions, "_outbox_row", _as_ready),
+    "signed_by_another_department": together(
+        instead(signing, "s1_headers", _signed_by_another), instead(signing, "s2_headers", _signed_by_another)
     ),
-    "rendered_in_anothers_name": _all(
-        _instead(claim, "RenderContext", _in_anothers_name), _nothing(client.Client, "_gate")
+    "rendered_in_anothers_name": together(
+        instead(claim, "RenderContext", _in_anothers_name), nothing(client.Client, "_gate")
     ),
-    "body_changed_under_its_number": _instead(claim, "_again", _padded),
-    "wire_rendered_anew": _all(_instead(claim, "_rendered", _never_frozen), _nothing(claim, "_as_frozen")),
-    "batch_number_used_again": _nothing(claim, "_next", 7),
-    "content_shortened": _instead(double_random.DoubleRandom, "freeze", _shortened),
+    "body_changed_under_its_number": instead(claim, "_again", _padded),
+    "wire_rendered_anew": together(instead(claim, "_rendered", _never_frozen), nothing(claim, "_as_frozen")),
+    "batch_number_used_again": nothing(claim, "_next", 7),
+    "content_shortened": instead(double_random.DoubleRandom, "freeze", _shortened),
     # books
-    "answer_not_audited": _instead(audit, "append", _without("ANSWER")),
-    "sending_not_audited": _instead(audit, "append", _without("SEND")),
-    "audit_chain_forged": _instead(audit, "event_hash", _forged),
-    "questions_not_kept": _all(_nothing(meter, "keep_queries"), _nothing(settle, "keep_queries")),
-    "receipts_kept_twice": _instead(holdings.Noted, "write", _twice),
+    "answer_not_audited": instead(audit, "append", _without("ANSWER")),
+    "sending_not_audited": instead(audit, "append", _without("SEND")),
+    "audit_chain_forged": instead(audit, "event_hash", _forged),
+    "questions_not_kept": together(nothing(meter, "keep_queries"), nothing(settle, "keep_queries")),
+    "receipts_kept_twice": instead(holdings.Noted, "write", _twice),
     # reconciliation
-    "listed_entry_overwritten": _instead(strange, "contested", lambda _: lambda conn, adapter, row, *more: row),
-    "restored_version_only_looked_for_as_of_today": _instead(
+    "listed_entry_overwritten": instead(strange, "contested", lambda _: lambda conn, adapter, row, *more: row),
+    "restored_version_only_looked_for_as_of_today": instead(
         our_side.LedgerBook, "_moments", lambda _: lambda self, remote: [self.rendering.now]
     ),
-    "altered_not_seen": _nothing(compare, "same", True),
-    "missing_not_seen": _nothing(compare, "missing", []),
+    "altered_not_seen": nothing(compare, "same", True),
+    "missing_not_seen": nothing(compare, "missing", []),
 }

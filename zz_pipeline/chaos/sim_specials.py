@@ -54,8 +54,9 @@ def restored(run: Run) -> None:
     for special in list(run.restores):
         if "ledger" not in run.backups:
             run.backups["ledger"] = run.ledger.backup()
-        elif not run.world.quiet or special.how % 2:
-            run.restores.remove(special)
+            continue
+        run.restores.remove(special)  # also where it is never needed: else nothing would ever be at rest
+        if not run.world.quiet or special.how % 2:
             run.dump()
             run.ledger.restore(run.backups.pop("ledger"))
             run.world.note("ledger_restore")

@@ -33,9 +33,9 @@ class X:
         self.sql, self.args, self.froms, self.name = sql, args, froms, name
 
     def _with(self, op: str, other: Any) -> X:
-        if type(other) not in _SPOKEN:
+        if type(other) not in SPOKEN:
             return X(f"({self.sql} {op} ?)", (*self.args, other), self.froms)
-        right = _x(other)
+        right = spoken(other)
         return X(f"({self.sql} {op} {right.sql})", self.args + right.args, self.froms + right.froms)
 
     def __eq__(self, other: object) -> X:  # type: ignore[override]  # - an expression, as in SQLAlchemy
@@ -63,7 +63,7 @@ class X:
         return self._with("-", other)
 
     def __rsub__(self, other: Any) -> X:
-        return _x(other)._with("-", self)
+        return spoken(other)._with("-", self)
 
     def __mul__(self, other: Any) -> X:
         return self._with("*", other)
@@ -122,7 +122,7 @@ def _marks(count: int) -> str:
     return ",".join("?" * count)
 
 
-def _x(value: Any) -> X:
+def spoken(value: Any) -> X:
     if type(value) is X or type(value) is Name:
         return value
     if isinstance(value, Select):
@@ -232,7 +232,7 @@ class Select:
 
     def scalar_subquery(self) -> X:
         """As a value."""
-        return _x(self)
+        return spoken(self)
 
     def compiled(self) -> tuple[str, Args]:
         """Text and values."""
@@ -258,7 +258,7 @@ def _head(columns: Args) -> tuple[tuple[X, ...], str, Args, str]:
     """Columns of a query, their text and values, and the tables they speak of."""
     found: list[X] = []
     for column in columns:
-        found += list(column.c) if isinstance(column, Table) else [_x(column)]
+        found += list(column.c) if isinstance(column, Table) else [spoken(column)]
     args: Args = ()
     for one in found:
         args += one.args
@@ -276,75 +276,7 @@ class _From(dict[str, str]):
 _FROM = _From({name: f"outbox AS {name}" for name in ("before", "later", "gate")})
 
 
-class Write:
-    """INSERT, UPDATE or DELETE; every method gives a new one."""
-
-    def __init__(self, kind: str, target: Table) -> None:
-        self.kind, self.target = kind, target
-        self.data: Any = {}
-        self.wheres: tuple[X, ...] = ()
-        self.back: tuple[X, ...] = ()
-
-    def _new(self, **values: Any) -> Write:
-        made = Write.__new__(Write)
-        made.__dict__ = self.__dict__ | values
-        return made
-
-    def values(self, data: Any = None, **more: Any) -> Write:
-        """SET or VALUES."""
-        return self._new(data=data if isinstance(data, list) else self.data | (data or {}) | more)
-
-    def where(self, *conditions: X) -> Write:
-        """AND."""
-        return self._new(wheres=self.wheres + conditions)
-
-    def returning(self, *columns: X) -> Write:
-        """RETURNING."""
-        return self._new(back=columns)
-
-    def compiled(self, row: Mapping[str, Any] | None = None) -> tuple[str, Args]:
-        """Text and values; `row`: of an INSERT."""
-        args: Args = ()
-        if self.kind == "INSERT":
-            values = {**self.target.defaults, **(self.data if row is None else row)}
-            text, args = _said(_insertion, self.target.name, values)
-        elif self.kind == "UPDATE":
-            text, args = _said(_change, self.target.name, self.data)
-        else:
-            text = f"DELETE FROM {self.target.name}"  # noqa: S608 - names of the schema and question marks
-        for part in self.wheres:
-            args += part.args
-        if self.wheres:
-            text += " WHERE " + " AND ".join([w.sql for w in self.wheres])
-        if self.back:
-            text += " RETURNING " + ", ".join(b.sql for b in self.back)
-        return text, args
-
-
-def _said(form: Any, target: str, values: Mapping[str, Any]) -> tuple[str, Args]:
-    """Text and values of what is written; the text is put together once for plain values of the same names."""
-    if not any(type(v) in _SPOKEN for v in values.values()):
-        return form(target, tuple(values), ("?",) * len(values)), tuple(values.values())
-    parts = [_x(v) for v in values.values()]
-    args: Args = ()
-    for part in parts:
-        args += part.args
-    return form(target, tuple(values), tuple(part.sql for part in parts)), args
-
-
-@cache
-def _insertion(target: str, names: tuple[str, ...], parts: tuple[str, ...]) -> str:
-    columns = ", ".join(f'"{name}"' for name in names)
-    return f"INSERT INTO {target} ({columns}) VALUES ({', '.join(parts)})"  # noqa: S608 - names of the schema and question marks
-
-
-@cache
-def _change(target: str, names: tuple[str, ...], parts: tuple[str, ...]) -> str:
-    pairs = (f'"{name}" = {part}' for name, part in zip(names, parts, strict=True))
-    return f"UPDATE {target} SET {', '.join(pairs)}"  # noqa: S608 - names of the schema and question marks
-
-
-_SPOKEN = frozenset((X, Name, Select, type(None)))
+SPOKEN = frozenset((X, Name, Select, type(None)))
 _LASTING = frozenset((Name, Table))
 _kept_head = cache(_head)
 
@@ -354,23 +286,8 @@ def select(*columns: Any) -> Select:
     return Select(*columns)
 
 
-def insert(target: Table) -> Write:
-    """INSERT."""
-    return Write("INSERT", target)
-
-
-def update(target: Table) -> Write:
-    """UPDATE."""
-    return Write("UPDATE", target)
-
-
-def delete(target: Table) -> Write:
-    """DELETE."""
-    return Write("DELETE", target)
-
-
 def _joined(word: str, parts: Sequence[Any]) -> X:
-    found = [_x(p) for p in parts]
+    found = [spoken(p) for p in parts]
     args: Args = ()
     froms: tuple[str, ...] = ()
     for part in found:
@@ -399,11 +316,11 @@ def case(*whens: tuple[X, Any], else_: Any = None) -> X:
     """CASE WHEN … ELSE … END."""
     text, args, froms = "CASE", (), ()  # type: str, Args, tuple[str, ...]
     for condition, value in whens:
-        then = _x(value)
+        then = spoken(value)
         text += f" WHEN {condition.sql} THEN {then.sql}"
         args += condition.args + then.args
         froms += condition.froms + then.froms
-    other = _x(else_)
+    other = spoken(else_)
     return X(f"{text} ELSE {other.sql} END", args + other.args, froms + other.froms)
 
 

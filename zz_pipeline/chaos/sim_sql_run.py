@@ -20,8 +20,9 @@ from unittest.mock import patch
 import sqlalchemy
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
-from zz_pipeline.chaos import sim_sql
-from zz_pipeline.chaos.sim_sql import Args, Bind, Write, table
+from zz_pipeline.chaos import sim_sql, sim_sql_write
+from zz_pipeline.chaos.sim_sql import Args, Bind, table
+from zz_pipeline.chaos.sim_sql_write import Write
 from zz_pipeline.delivery import gates, lanes
 from zz_pipeline.ledger import schema
 
@@ -159,8 +160,12 @@ _PURE = (
     (gates, "mine"), (gates, "sendable"), (gates, "in_turn"), (gates, "_superseded"), (lanes, "_mine"),
 )  # fmt: skip
 _NAMES = {
-    name: getattr(sim_sql, name)
-    for name in ("select", "insert", "update", "delete", "and_", "or_", "exists", "case", "bindparam", "func")
+    name: getattr(place, name)
+    for place, names in (
+        (sim_sql, ("select", "and_", "or_", "exists", "case", "bindparam", "func")),
+        (sim_sql_write, ("insert", "update", "delete")),
+    )
+    for name in names
 }
 
 
