@@ -16,8 +16,8 @@ import pyarrow as pa
 from zz_pipeline.errors import CheckError, ConfigError
 from zz_pipeline.standard import identifiers
 from zz_pipeline.standard.normalize import visible
-from zz_pipeline.standard.personal import hide_names, hide_quoted_names, mask, row_names
-from zz_pipeline.standard.tables import TABLES, Field, Kind, Personal, Scope
+from zz_pipeline.standard.personal import hide_names, hide_quoted_names, mask_field, row_names
+from zz_pipeline.standard.tables import TABLES, Field, Kind, Scope
 
 ERROR, WARN = "ERROR", "WARN"
 CHECKER_GROUP, CHECKER_NAME = "zz_pipeline.checker", "default"
@@ -211,5 +211,4 @@ def _masked(spec: Field | None, value: Any) -> str:
     if isinstance(value, list):
         return "、".join(_masked(spec, v) for v in value)[:LONGEST_VALUE]
     text = "" if value is None else str(value)[:LOOKED_AT]
-    personal, name = (spec.personal, spec.name) if spec is not None else (Personal.NONE, "")
-    return visible(mask(text, personal, name)[:LONGEST_VALUE])[:LONGEST_VALUE]
+    return visible(mask_field(text, spec)[:LONGEST_VALUE])[:LONGEST_VALUE]

@@ -146,7 +146,6 @@ def _play(night: Night) -> None:
         "codes unknown --json", "doctor --json", f"reconcile --day {day} --all --plan --json", f"why 610124-{new.KEY}-X-0001",
         f"trace 610124-{new.KEY}-X-0001", f"trace {bad}", "audit verify", f"bulletin day --day {day}", f"bulletin month --day {day}",
         f"audit export --from 2026-01-01 --to 2099-12-31 --out {night.folder}/audit.jsonl", f"backfill {day} {day} --dry-run --json",
-        f"quarantine replay --dept {new.KEY}",
         f"withdraw 610124-{new.KEY}-X-0002 --reason REVOKED --basis 证件{night.canaries.take('resident')} --by 张某 --approved-by 李某 --send",
     ):  # fmt: skip
         night.zz(*command.split())

@@ -14,12 +14,13 @@ from zz_pipeline.standard.personal import (
     hide_names,
     hide_quoted_names,
     mask,
+    mask_field,
     mask_text,
     personal_kind,
     redact,
     row_names,
 )
-from zz_pipeline.standard.tables import Personal
+from zz_pipeline.standard.tables import INSPECTION, Personal
 
 TODAY = date(2026, 11, 22)
 PLACE_OF_NO_ONE = "610199"
@@ -272,3 +273,11 @@ def test_names_of_a_row_are_masked_in_what_is_quoted_and_words_of_a_message_are_
     assert names == {"张甲子", "检查", "王乙丑"}
     assert hide_names("王乙丑说张甲子同意", names) == "王某说张某同意"
     assert hide_quoted_names("检查结果“王乙丑说没问题”不在代码表里", names) == "检查结果“王某说没问题”不在代码表里"
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [("张甲子记", "＊"), ("2026年13月2日", "2026年13月2日"), ("王乙丑11月2日", "＊11月2日"), ("26.11.19", "26.11.19")],
+)
+def test_in_the_place_of_a_date_only_what_a_date_is_made_of_is_shown(written, shown):
+    assert mask_field(written, INSPECTION.field("entered_at")) == shown

@@ -29,6 +29,7 @@ from zz_pipeline.ledger.versions import (
     suppressed,
     write_versions,
 )
+from zz_pipeline.standard.personal import mask_text
 
 STALE, TWIN = "INS-043", "INS-031"
 # 不予公示理由 by reason code; the texts go to ① (standard 3.4).
@@ -205,7 +206,7 @@ def _close(conn: Connection, source: Source, result: Accepted, now: float) -> No
         rows=source.rows,
         skipped=intake.to_json(skipped),
         files=intake.files_json(source.files),
-        error="；".join(source.warnings),
+        error=mask_text("；".join(source.warnings)),  # names of files and headings, as people wrote them
         pulled=source.pulled,
         unchanged=result.unchanged,
         quarantined=result.quarantined,

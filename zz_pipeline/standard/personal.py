@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from zz_pipeline.standard.columns import as_text, map_unique
 from zz_pipeline.standard.identifiers import RESIDENT_CHECKS, RESIDENT_WEIGHTS, is_uscc
-from zz_pipeline.standard.tables import INSPECTION, Personal
+from zz_pipeline.standard.tables import INSPECTION, Field, Personal
 
 RESIDENT, MOBILE, BANK_CARD, HOME = "resident_id", "mobile", "bank_card", "home_address"
 KIND_LABELS = {RESIDENT: "居民身份证号", MOBILE: "手机号码", BANK_CARD: "银行卡号", HOME: "家庭住址"}
@@ -67,6 +67,7 @@ _BODY = re.compile(
 # Columns that name persons, and what a person's name looks like there; a longer one is a body's.
 _NAMING = ("inspector_names", "entered_by", "counterpart_name", "subject_name")
 _PERSON = re.compile(r"[\u3400-\u9fff]{2,4}|[\u3400-\u9fff]{2,6}(?:·[\u3400-\u9fff]{1,6})+")
+_NO_DATE = re.compile("(?:(?![年月日号时点分秒上下午晚零〇一二三四五六七八九十廿卅元初星期周])[\\u3400-\\u9fff])+")
 _QUOTED = re.compile("“[^”]*”")
 _SECRET = re.compile(
     r"(?i)((?:secret|token|password|passwd|app_?secret|sign(?:ature)?|密钥|口令)[\"']?\s*[=:：]\s*[\"']?)[^\s\"',;，；}]+"
@@ -106,6 +107,14 @@ def mask(value: str | None, personal: Personal, field: str = "") -> str:
     if field in EXEMPT_FIELDS:
         return value
     return _MASKS[personal](value)
+
+
+def mask_field(value: str, field: Field | None) -> str:
+    """A cell as screens may show it under a field; in a date's place only what may belong to a date, numbers masked."""
+    if field is None:
+        return mask(value, Personal.NONE)
+    shown = mask(value, field.personal, field.name)
+    return _NO_DATE.sub("＊", shown) if field.type in ("date", "datetime") else shown
 
 
 def row_names(table: pa.Table, row: int) -> frozenset[str]:

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from zz_pipeline.standard.columns import Bools, Ints
 from zz_pipeline.standard.normalize import visible
-from zz_pipeline.standard.personal import mask
-from zz_pipeline.standard.tables import Personal, Table
+from zz_pipeline.standard.personal import mask_field
+from zz_pipeline.standard.tables import Field, Table
 
 SCHEMA = pa.schema(
     [
@@ -69,11 +69,12 @@ class Issues:
         if len(rows) == 0:
             return
         cells = [None] * len(rows) if values is None else values.take(pa.array(rows)).to_pylist()
-        label, personal = self._field(field)
+        spec = self._field(field)
+        label = spec.label if spec else field
         messages = [
             (text or TEXTS[rule]).format(
                 label=label,
-                value=_short(visible(mask(cell[:LOOKED_AT], personal, field))) if cell else "（空）",
+                value=_short(visible(mask_field(cell[:LOOKED_AT], spec))) if cell else "（空）",
                 hint=visible(hint(int(row))) if callable(hint) else hint,
             )
             for row, cell in zip(rows, cells, strict=True)
@@ -96,12 +97,11 @@ class Issues:
         ordered = sorted(found, key=lambda issue: (issue[0], issue[1], issue[2]))
         return table_of(ordered)
 
-    def _field(self, name: str) -> tuple[str, Personal]:
+    def _field(self, name: str) -> Field | None:
         try:
-            field = self.spec.field(name)
+            return self.spec.field(name)
         except KeyError:
-            return name, Personal.NONE
-        return field.label, field.personal
+            return None
 
 
 def table_of(issues: Iterable[tuple[Any, ...]]) -> pa.Table:
