@@ -278,13 +278,13 @@ def test_sixty_days_of_the_county_are_reckoned_right_for_every_week_and_month(tm
 
 
 @pytest.mark.long
-def test_a_year_of_a_million_records_is_counted_for_a_month_in_seconds(tmp_path):
+def test_a_month_of_a_county_with_a_million_records_a_year_is_counted_in_seconds(tmp_path):
     with an_empty_ledger(tmp_path) as (night, rows):
-        rows.many(1_000_000, date(2025, 12, 1), 365, sorted(night.settings.departments))
+        rows.many(250_000, date(2026, 9, 1), 91, sorted(night.settings.departments))
         start = time.process_time()
         found = bulletin(night, Period.of("month", DAY))
         spent = time.process_time() - start
-    assert 82_000 < found.total.now.counts["handed"] < 82_400
+    assert 82_000 < found.total.now.counts["handed"] < 82_800
     assert found.total.now.ratios["intake"].text == "100.0%"
     print(f"{found.total.now.counts['handed']} records of the month: {spent:.1f} s")
     assert spent < 60
