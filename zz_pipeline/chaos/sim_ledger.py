@@ -59,7 +59,7 @@ class SimLedger(Ledger):
         self.conn = self.fast if fast else self.slow
 
     @contextmanager
-    def begin(self, point: str = "") -> Iterator[Any]:
+    def begin(self, point: str = "", *, durable: bool = True) -> Iterator[Any]:
         """A write transaction with its points, like the production one."""
         if self.open:
             raise RuntimeError("a write transaction inside another")

@@ -57,9 +57,9 @@ class Lane:
         return f"{self.platform}/{self.dept}"
 
     @contextmanager
-    def fenced(self, point: str) -> Iterator[Connection]:
+    def fenced(self, point: str, *, durable: bool = True) -> Iterator[Connection]:
         """One write transaction that begins with the fence; FenceLost and nothing written if the epoch moved on."""
-        with self.ledger.begin(point) as conn:
+        with self.ledger.begin(point, durable=durable) as conn:
             self.fence(conn)
             yield conn
 

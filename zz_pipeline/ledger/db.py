@@ -6,6 +6,7 @@ Belongs here: engine, pragmas, transactions, migration on demand. Must not: tabl
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from zz_pipeline.delivery import points
 from zz_pipeline.errors import LedgerError
 
+_BUSY_SECONDS = 60.0
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -25,6 +27,7 @@ class Ledger:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._writer = threading.Lock()
         try:
             self.sqlite = make_url(url).get_backend_name() == "sqlite"
             self.engine = _engine(url, self.sqlite)
@@ -34,17 +37,43 @@ class Ledger:
             ) from None
 
     @contextmanager
-    def begin(self, point: str = "") -> Iterator[Connection]:
+    def begin(self, point: str = "", *, durable: bool = True) -> Iterator[Connection]:
         """A write transaction: committed at the end of the block, rolled back on any exception.
 
         point: its name in `delivery.points`; what the product writes has one.
+        durable: whether it must outlast a power failure by itself; if not, it does once a later one has.
         """
-        with self.engine.connect().execution_options(zz_write=True) as conn, conn.begin():
+        with self._turn(), self._writing(durable) as conn, conn.begin():
+            if not durable and not self.sqlite:
+                conn.exec_driver_sql("SET LOCAL synchronous_commit = off")
             yield conn
             if point:
                 points.reach(f"{point}:before_commit")
         if point:
             points.reach(f"{point}:after_commit")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """SQLite has one writer, and one that finds it busy sleeps ever longer: threads of a process queue up instead."""
+        mine = self.sqlite and self._writer.acquire(timeout=_BUSY_SECONDS)
+        try:
+            yield
+        finally:
+            if mine:
+                self._writer.release()
+
+    @contextmanager
+    def _writing(self, durable: bool) -> Iterator[Connection]:
+        with self.engine.connect().execution_options(zz_write=True) as conn:
+            raw: Any = None if durable or not self.sqlite else conn.connection.dbapi_connection
+            if raw is None:
+                yield conn
+                return
+            raw.execute("PRAGMA synchronous=NORMAL")
+            try:
+                yield conn
+            finally:
+                raw.execute("PRAGMA synchronous=FULL")
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -102,7 +131,7 @@ def _engine(url: str, sqlite: bool) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,  # a driver's message must not quote a record
-        connect_args={"timeout": 60.0, "check_same_thread": False},
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
         pool_size=8,
         max_overflow=16,
     )
