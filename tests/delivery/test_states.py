@@ -44,6 +44,7 @@ ALLOWED = {
     E.LOST: "INFLIGHT ACCEPTED UNKNOWN",
     E.STOP: "INFLIGHT",
     E.VANISHED: "CONFIRMED",
+    E.GONE: "CONFIRMED",
     E.ALTERED: "CONFIRMED",
     E.RETRY: "DEAD REJECTED HELD CONFLICT",
     E.OVERRULED: "CONFLICT",
@@ -84,6 +85,8 @@ def test_unknown_never_goes_straight_back_to_inflight_and_a_conflict_about_what_
     from_conflict = {step(S.CONFLICT, e).to for e in Event if S.CONFLICT in TABLE[e] and e is not E.OVERRULED}
     with pytest.raises(ImpossibleStep, match="曾经报送过"):
         advance(a_row(S.CONFLICT), E.OVERRULED, Facts(now=1.0))
+    with pytest.raises(ImpossibleStep, match="曾经报送过"):
+        advance(a_row(S.CONFIRMED), E.GONE, Facts(now=1.0))
     assert advance(a_row(S.CONFLICT, batch_id=None), E.OVERRULED, Facts(now=1.0))[0].state is S.READY
     assert S.INFLIGHT not in from_unknown
     assert from_conflict == {S.UNKNOWN, S.CANCELLED, S.CONFIRMED}
@@ -95,7 +98,7 @@ def test_what_arrived_or_may_arrive_is_never_cancelled_without_a_person():
 
 
 def test_final_states_move_only_by_people_or_reconciliation():
-    people = {E.RETRY, E.OVERRULED, E.GIVE_UP, E.ADOPT, E.VANISHED, E.ALTERED}
+    people = {E.RETRY, E.OVERRULED, E.GIVE_UP, E.ADOPT, E.VANISHED, E.GONE, E.ALTERED}
     for state in (S.CONFIRMED, S.REJECTED, S.CANCELLED, S.NOT_APPLICABLE, S.DEAD, S.CONFLICT):
         assert {e for e in Event if state in TABLE[e]} <= people
 

@@ -104,6 +104,12 @@ def forget(conn: Connection, platform: str, kind: str, remote_keys: Sequence[str
     conn.execute(delete(holding).where(here))
 
 
+def forget_record(conn: Connection, platform: str, key: RowKey) -> None:
+    """Note that a platform's full list does not show what a version had put there."""
+    mine = and_(holding.c.platform == platform, holding.c.kind == key.kind, holding.c.record_key == key.record_key)
+    conn.execute(delete(holding).where(mine, holding.c.version == key.version, holding.c.state == "PRESENT"))
+
+
 def set_back(conn: Connection, platform: str, kind: str, remote_key: str, theirs: str) -> None:
     """Note that a platform holds an older content of ours again, as a stale difference tells it: "STATE hash[ 第 n 版]".
 

@@ -156,11 +156,26 @@ def requeue_lost(ledger: Ledger, reconciliation_id: int, *, actor: str, note: st
 
 
 def vanish(conn: Connection, platform: str, keys: Sequence[RowKey], reason: str, now: float) -> int:
-    """CONFIRMED rows that the platform does not show go back to be asked about; rows that moved on are left alone."""
-    rows = [row for row in read_keys(conn, platform, keys) if row.state is State.CONFIRMED and row.batch_id]
-    gone = [advance(r, Event.VANISHED, Facts(now=now, reason=reason))[0] for r in rows]
+    """CONFIRMED rows that the platform does not show go back to be asked about; rows that moved on are left alone.
+
+    What was never sent in this life of the ledger (a reconciliation after a restore had confirmed it) has no batch to ask
+    about: the full list has spoken, and it is sent. What a person has adopted stays as it is.
+    """
+    rows = [row for row in read_keys(conn, platform, keys) if row.state is State.CONFIRMED]
+    rows = [row for row in rows if row.batch_id or not _adopted(conn, platform, row.key)]
+    facts = Facts(now=now, reason=reason)
+    gone = [advance(row, Event.VANISHED if row.batch_id else Event.GONE, facts)[0] for row in rows]
+    for row in gone:
+        if row.batch_id is None:
+            holdings.forget_record(conn, platform, row.key)
     save_rows(conn, platform, gone, now)
     audit.append_rows(conn, "reconcile", "VANISHED", platform, False, [[*row.key, str(row.state)] for row in gone])
-    for batch_id in sorted({row.batch_id or "" for row in rows}):
+    for batch_id in sorted({row.batch_id for row in rows if row.batch_id}):
         set_batch(conn, batch_id, state="UNKNOWN")
     return len(rows)
+
+
+def _adopted(conn: Connection, platform: str, key: RowKey) -> bool:
+    names = zip(("kind", "record_key", "version"), key, strict=True)
+    mine = and_(conflict.c.platform == platform, *(conflict.c[n] == v for n, v in names))
+    return conn.scalar(select(conflict.c.id).where(mine, conflict.c.decision.like("adopt%")).limit(1)) is not None

@@ -94,7 +94,7 @@ class Facts:
 
 def advance(row: OutRow, event: Event, facts: Facts) -> tuple[OutRow, Move]:
     """The row after `event`, and the move whose other effects the caller owes. Pure; ImpossibleStep if it cannot be."""
-    if event is Event.OVERRULED and row.batch_id is not None:
+    if event in (Event.OVERRULED, Event.GONE) and row.batch_id is not None:
         raise ImpossibleStep(
             f"记录 {row.key.record_key} 第 {row.key.version} 版曾经报送过，不能不经查询再发。这是程序缺陷，请联系维护人员。"
         )

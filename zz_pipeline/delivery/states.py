@@ -42,6 +42,7 @@ class Event(StrEnum):
     LOST = "lost"  # taken in, then gone at the platform
     STOP = "stop"
     VANISHED = "vanished"  # confirmed, but reconciliation does not find it
+    GONE = "gone"  # as vanished, but known from the platform's list only and never sent since our ledger was restored
     ALTERED = "altered"  # confirmed, but reconciliation finds other content
     RETRY = "retry"
     OVERRULED = "overruled"  # a person has seen what is there and wants ours sent, which never was
@@ -123,6 +124,7 @@ TABLE: dict[Event, dict[State, Move]] = {
     E.LOST: {S.INFLIGHT: _ASK, S.ACCEPTED: _ABSENT, S.UNKNOWN: _ABSENT},
     E.STOP: {S.INFLIGHT: _DEAD},
     E.VANISHED: {S.CONFIRMED: Move(S.UNKNOWN, (Do.ASK_NOW, Do.FORGET_ABSENCE))},
+    E.GONE: {S.CONFIRMED: _AGAIN},
     E.ALTERED: {S.CONFIRMED: Move(S.CONFLICT, (Do.PERSON,))},
     E.RETRY: {
         S.DEAD: _AGAIN,
