@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
@@ -12,12 +13,15 @@ from tests.pipeline.test_input_faults import TEXTS, place
 from tests.unit.hostile_county import DAY, HEADINGS, good
 from zz_pipeline.night import Night
 from zz_pipeline.reports.day import write_day_report
+from zz_pipeline.reports.office import Period
+from zz_pipeline.reports.office import write as write_bulletin
 from zz_pipeline.sources.returned import unguard
 
 OFFICE = shutil.which("soffice")
 FORMULAS = (
     "=cmd|' /C calc'!A0", "=1+1", "+1+1", "-1+1", "@SUM(1,1)", "=HYPERLINK(\"http://127.0.0.1/\",\"x\")", "＝1+1", "\t=1+1",
     "=WEBSERVICE(\"http://127.0.0.1/\")", "'=1+1", "{=1+1}", "=DDE(\"soffice\";\"a\";\"b\")", "<a href='x'>=1</a>", "%0A=1+1",
+    "\r=1+1", "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "\u202e=1+1", "\u2066<b>", "]]>&lt;=1",
 )  # fmt: skip
 
 
@@ -31,7 +35,8 @@ def written(tmp_path_factory):
         assert [r.error for r in here.night() if r.state == "FAILED"] == []
         report = write_day_report(Night(here.settings, here.ledger, "report"), DAY)
         [returned] = (here.home / "returned" / TEXTS).rglob("*.xlsx")
-        yield returned, report
+        night = Night(here.settings, here.ledger, "report")
+        yield returned, report, write_bulletin(night, Period.of("day", DAY), here.home / "bulletins")
 
 
 def cells(path):
@@ -40,22 +45,42 @@ def cells(path):
 
 
 def test_fault_63_a_returned_list_holds_no_formula_and_gives_each_text_back(written):
-    returned, _ = written
+    returned, _, _ = written
     found = cells(returned)
     assert {cell.data_type for cell in found} == {"s"}
     values = [
         cell.value for cell in found if cell.row > 1
     ]  # headings stand as they came, by which they are known again
     assert not [text for text in values if text.startswith(("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t"))]
-    said = {unguard(cell.value) for cell in found}
+    said = {
+        unguard(cell.value.replace("_x000D_", "\r")) for cell in found
+    }  # the format's way to write a carriage return
     assert set(FORMULAS) - said == set()
 
 
 def test_fault_63_the_day_report_escapes_every_text(written):
-    _, report = written
+    _, report, _ = written
     page = report.read_text("utf-8")
     assert "<a href='x'>" not in page
     assert ">&#39;=cmd|&#39; /C calc&#39;!A0<" in page
+
+
+def test_fault_63_the_offices_workbook_holds_no_formula_and_no_link(written):
+    book = written[2].xlsx
+    found = cells(book)
+    assert len(found) > 50
+    assert {cell.data_type for cell in found} <= {"s", "n", "d", "b"}
+    assert [cell.value for cell in found if cell.hyperlink and not str(cell.hyperlink.location or "").strip()] == []
+
+
+def test_fault_63_no_page_holds_markup_or_turning_signs_of_a_department(written):
+    for path in (written[1], written[2].html):
+        page = path.read_text("utf-8")
+        assert "alert(1)" not in re.sub(r"&lt;script&gt;alert\(1\)&lt;/script&gt;|onerror=alert\(1\)&gt;", "", page), (
+            path.name
+        )
+        assert re.findall(r"<(?:script|img|b)\b[^>]*(?:alert|onerror)", page) == []
+        assert re.findall("[\u202a-\u202e\u2066-\u2069\u200e\u200f]", page) == [], path.name
 
 
 @pytest.mark.office
@@ -63,7 +88,9 @@ def test_fault_63_the_day_report_escapes_every_text(written):
 def test_fault_63_libreoffice_recalculates_nothing_in_what_it_opens(written, tmp_path):
     """The list as it is; the report as a spreadsheet takes a page in: there a cell may have been a formula."""
     profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
-    for path, taken in ((written[0], ()), (written[1], ("--infilter=HTML (StarCalc)",))):
+    page = ("--infilter=HTML (StarCalc)",)
+    returned, report, office = written
+    for path, taken in ((returned, ()), (report, page), (office.xlsx, ()), (office.html, page)):
         command = [OFFICE, profile, "--headless", *taken, "--convert-to", "xlsx", "--outdir", str(tmp_path / "to")]
         subprocess.run([*command, str(path)], check=True, capture_output=True, timeout=120)
         found = cells(tmp_path / "to" / f"{path.stem}.xlsx")
