@@ -93,7 +93,7 @@ def warm() -> None:
 def known(night: Night, dept: str, count: int) -> None:
     """Fill the ledger with so many records of a department, numbered from 0, accepted and confirmed on every platform.
 
-    Their content is what the department's first record says, under other numbers and subjects.
+    Their content is what the department's first record says, under other numbers and subjects and at an older address.
     """
     owner = night.settings.departments[dept]
     until = datetime.combine(town.DAY + timedelta(days=1), clock_time())
@@ -120,13 +120,8 @@ def _fill(conn: Connection, night: Night, dept: str, said: dict[str, Any], numbe
 def _made(dept: str, said: dict[str, Any], n: int) -> dict[str, Any]:
     number = town.record_no(n)
     key = f"610124-{dept}-{number}"
-    one = content(
-        key,
-        {**said, "record_key": key, "record_no": number, "subject_name": f"周至县样例{n:07d}号有限公司"},
-        None,
-        None,
-        None,
-    )
+    own = {"record_key": key, "record_no": number, "subject_name": f"周至县样例{n:07d}号有限公司"}
+    one = content(key, {**said, **own, "address_operating": "周至县样例旧址"}, None, None, None)
     day = (town.DAY - timedelta(days=1 + n % _DAYS)).isoformat()
     common = {"key": key, "dept": dept, "day": day, "digest": one.digest, "payload": one.body, "row": n, "no": False}
     wire = orjson.dumps([{"recordKey": key, "entName": one.payload["subject_name"]}])
