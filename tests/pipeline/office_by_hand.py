@@ -132,15 +132,16 @@ class ByHand:
         key = f"610124-{dept}-{number}"
         good = any(ok for day, _, ok in states if day >= first)
         back = again or any(not ok for _, _, ok in inside)
+        shown = states if again else inside  # what is shown again is as wrong as it was
         c["provided"] += 1
         c["owed"] += 1
         c["items_owed"] += REQUIRED
-        c["items"] += REQUIRED - any((day, dept, number) in self.blank for day, _, _ in inside)
+        c["items"] += REQUIRED - any((day, dept, number) in self.blank for day, _, _ in shown)
         c["accepted"] += good
         c["stored"] += good and key in self.on["double_random"]
         c["returned"] += back
         c["reworked"] += back and states[-1][2]
-        c["bad_codes"] += any((day, dept, number) in self.code for day, _, ok in (inside or states))
+        c["bad_codes"] += any((day, dept, number) in self.code for day, _, _ in shown)
         c["belated"] += any(ok and self.today > day + timedelta(days=1) for day, _, ok in inside)
         newest = [r for day, r, ok in states if ok]
         if good and self._public(key, newest[-1]):
