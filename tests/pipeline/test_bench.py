@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 from typer.testing import CliRunner
 
-from zz_pipeline.bench import deliver, discard, made, reconcile, report, run, startup, town
+from zz_pipeline.bench import deliver, discard, made, night, reconcile, report, run, startup, town
 from zz_pipeline.cli import app
 from zz_pipeline.errors import ConfigError, ZzError
 
@@ -35,10 +35,19 @@ def test_a_comparison_that_does_not_find_exactly_the_differences_is_no_measureme
         reconcile.measure(40, 4, 0)
 
 
+@pytest.mark.long
 def test_the_report_is_measured_with_nights_behind_it_and_without(monkeypatch):
     monkeypatch.setattr(report, "A_NIGHT", 5)
     found = plausible(report.measure(2, 0))
     assert found["days"] == 2
+
+
+@pytest.mark.long
+def test_a_night_is_measured_on_a_large_ledger_on_a_small_one_and_without_changes():
+    found = plausible(night.measure(40, 5, 0))
+    assert found["corrected"] == 5
+    assert found["quiet_pushes"] == 0
+    assert found["quiet_ratio"] > 0
 
 
 def test_the_start_is_compared_with_the_import_of_something_else(monkeypatch):

@@ -16,6 +16,7 @@ from typing import Any
 from zz_pipeline.bench import discard, town
 from zz_pipeline.bench.run import Clocks, medians, scene
 from zz_pipeline.errors import ConfigError, ZzError
+from zz_pipeline.settings import load_settings
 
 FEW = 20_000
 
@@ -110,7 +111,8 @@ def dagster_night(clocks: Clocks) -> None:
     """The scene: the nightly job in process, from the import of its definitions on."""
     with clocks.measured():
         dg = import_module("dagster")  # by name: the core imports no Dagster, not even to be compared with it
-        definitions = import_module("zz_pipeline.definitions").defs
+        made = import_module("zz_pipeline.definitions")
+        definitions = made.build(load_settings())
         with dg.DagsterInstance.ephemeral() as instance:
             job = definitions.resolve_job_def("nightly")
             ended = job.execute_in_process(instance=instance, partition_key=town.DAY.isoformat(), raise_on_error=False)
