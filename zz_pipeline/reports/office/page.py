@@ -5,15 +5,20 @@ Belongs here: what the template is handed. Must not: figures of its own, anythin
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from zz_pipeline.reports.office import indicators
 from zz_pipeline.reports.office.charts import bars, columns
 from zz_pipeline.reports.office.model import Bulletin
+from zz_pipeline.sources.returned import guard
 
 SHOWN = 200  # rows of a list on the page; the workbook has all
+_FIGURE = re.compile(r"[-+−]\d[\d.,]*\s*(?:[%％]|个百分点)?\Z")
 FEW = 40  # days with which a calendar still fits
 
 
@@ -44,6 +49,13 @@ def render(bulletin: Bulletin, links: dict[str, str]) -> bytes:
 def _template() -> jinja2.Template:
     loader = jinja2.PackageLoader("zz_pipeline.reports.office", "templates")
     env = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        finalize=_inert,
+    )  # fmt: skip
     return env.get_template("bulletin.html")
+
+
+def _inert(value: Any) -> Any:
+    """Spreadsheet programs open the page too, and take a cell that begins with = for a formula; a figure is none."""
+    bare = isinstance(value, str) and not isinstance(value, Markup) and len(value) > 1
+    return guard(value) if bare and not _FIGURE.match(value) else value
