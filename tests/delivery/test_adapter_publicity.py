@@ -305,7 +305,14 @@ def stop_batch():
     [([shown(K1, state="STOPPED")], "STORED"), ([shown(K1, "f" * 64)], "ABSENT"), ([], "ABSENT")],
 )
 def test_a_stop_is_proven_by_the_state(items, finding):
-    assert w.findings(A.ask(shows(*items), stop_batch(), taken_in=False)) == {K1: finding}
+    held = {K1: w.remote(K1, "f" * 64)}
+    assert w.findings(A.ask(shows(*items), stop_batch(), taken_in=False, held=held)) == {K1: finding}
+
+
+@pytest.mark.parametrize("held", [{}, {K1: w.remote(K1, "f" * 64)}], ids=["nothing known", "another content known"])
+def test_fault_39_a_stop_that_did_not_arrive_leaves_what_a_clerk_typed_over_our_record_to_a_person(held):
+    answer = A.ask(shows(shown(K1, "0" * 64)), stop_batch(), taken_in=False, held=held)
+    assert w.findings(answer) == {K1: "DIFFERENT"}
 
 
 def test_a_stop_that_was_counted_is_proven_by_the_state():

@@ -192,12 +192,13 @@ def _as_sent(row: Row, item: Mapping[str, Any], there: Remote | None) -> bool:
     return ours.state == "WITHDRAWN" or there.content_hash == ours.content_hash
 
 
-def _as_before(item: Mapping[str, Any], there: Remote | None, before: Remote | None) -> bool:
-    """Whether the platform shows what it showed before this batch: it has not taken effect until now."""
+def _as_before(there: Remote | None, before: Remote | None) -> bool:
+    """Whether the platform shows what it showed before this batch: it has not taken effect until now.
+
+    For a stop as well: what a clerk has typed over our record is not taken down unseen.
+    """
     if there is None:
         return True
-    if is_stop(item):
-        return there.state == "PRESENT"
     return before is not None and (there.state, there.content_hash) == (before.state, before.content_hash)
 
 
@@ -206,9 +207,8 @@ def _compared(row: Row, listed: Mapping[str, Remote], held: Mapping[str, Remote]
     open_items = [item for item in row.wire if not _as_sent(row, item, listed.get(item["pubId"]))]
     if not open_items:
         return Verdict(row.key, Finding.STORED, code="LIST", remotes=remotes, raw=_raw(remotes))
-    foreign = [
-        item["pubId"] for item in open_items if not _as_before(item, listed.get(item["pubId"]), held.get(item["pubId"]))
-    ]
+    open_ids = [item["pubId"] for item in open_items]
+    foreign = [pub_id for pub_id in open_ids if not _as_before(listed.get(pub_id), held.get(pub_id))]
     if foreign:
         message = f"公示系统上 {foreign[0]} 的内容或状态与我方不同，请人工核对"
         return Verdict(row.key, Finding.DIFFERENT, "", "DIFFERENT", message, remotes, _raw(remotes))
