@@ -290,8 +290,16 @@ def test_a_batch_that_claims_what_the_records_deny_is_unsaid_with_an_alarm():
 )
 def test_a_withdrawal_is_proven_by_version_and_state(state, version, finding):
     sent = w.batch(A, w.row(A, w.inspection(record_key=K1), 2, "WITHDRAW", "录入错误"))
-    item = listed(K1, version, state, "0" * 64)
-    assert w.findings(A.ask(w.Script(batches=NOT_FOUND, records=held(item)), sent, taken_in=False)) == {K1: finding}
+    item, before = listed(K1, version, state, "0" * 64), {K1: w.remote(K1, "0" * 64)}
+    script = w.Script(batches=NOT_FOUND, records=held(item))
+    assert w.findings(A.ask(script, sent, taken_in=False, held=before)) == {K1: finding}
+
+
+@pytest.mark.parametrize("before", [{}, {K1: w.remote(K1, "f" * 64)}], ids=["nothing known", "another content known"])
+def test_fault_39_a_withdrawal_that_did_not_arrive_leaves_a_lower_version_that_a_clerk_typed_in_to_a_person(before):
+    sent = w.batch(A, w.row(A, w.inspection(record_key=K1), 3, "WITHDRAW", "录入错误"))
+    script = w.Script(batches=NOT_FOUND, records=held(listed(K1, 2, "STORED", "0" * 64)))
+    assert w.findings(A.ask(script, sent, taken_in=False, held=before)) == {K1: "DIFFERENT"}
 
 
 @pytest.mark.parametrize(

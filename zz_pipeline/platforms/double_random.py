@@ -258,16 +258,15 @@ def _refused(verdict: Verdict | None) -> bool:
 def _compared(row: Row, verdict: Verdict | None, there: Remote | None, before: Remote | None) -> tuple[Verdict, str]:
     """The finding for a row by what is stored under its key; what a batch verdict says besides must agree.
 
-    before: what we know to have stood there. An older version that we know nothing of was typed in by somebody.
+    before: what we know to have stood there. An older version that we know nothing of was typed in by somebody, and a
+    withdrawal does not take it down unseen either.
     """
     ours = _ours(row, "")
     if there is not None and there.version == ours.version and there.state == ours.state:
         # what hash a withdrawn record is listed with is not said by the contract: version and state decide
         if ours.state == "WITHDRAWN" or there.content_hash == ours.content_hash:
             return Verdict(row.key, Finding.STORED, there.receipt, "STORED", remotes=(there,)), ""
-    elif there is None or (
-        (there.version or 0) < row.key.version and (ours.state == "WITHDRAWN" or _known(there, before))
-    ):
+    elif there is None or ((there.version or 0) < row.key.version and _known(there, before)):
         if verdict is not None and verdict.finding is Finding.STORED:
             alarm = f"平台的批次结果说记录 {row.key.record_key} 已入库，按编号却查不到，将再查询。"
             return Verdict(row.key, Finding.UNSAID, remotes=(there,) if there else ()), alarm
