@@ -149,6 +149,11 @@ def _foreign(kind: str, mine: Held | None, remote: Remote, rows: Sequence[OutRow
         return None
     if mine is None:
         return Found("unexpected", remote.remote_key, kind, "没有报送记录", _remote(remote), person=True)
+    newer = next((row for row in rows if row.key.version > mine.key.version and row.state is State.CONFIRMED), None)
+    if newer is not None and newer.op != "WITHDRAW" and remote.state == "PRESENT" != mine.state:
+        # what was taken down is back beside what came after it; its withdrawal is not sent again behind a later version
+        said = f"第 {mine.key.version} 版已撤下它，现行的是第 {newer.key.version} 版：请在平台上撤下它，再对现行版重试"
+        return Found("altered", remote.remote_key, kind, said, _remote(remote), newer.key, (remote,), person=True)
     older = [row for row in rows if row.key.version < mine.key.version]
     known = {digest for row in older for hashes in book.hashes(row) for digest in hashes}
     taken_back = remote.state == "WITHDRAWN" and any(row.op == "WITHDRAW" for row in older)

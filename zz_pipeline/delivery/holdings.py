@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, select, text, update
+from sqlalchemy import Connection, and_, delete, exists, select, text, update
 
-from zz_pipeline.delivery.protocol import Remote, RowKey, Verdict
+from zz_pipeline.delivery.protocol import Remote, RowKey, State, Verdict
 from zz_pipeline.delivery.rows import CHUNK
-from zz_pipeline.ledger.schema import holding
+from zz_pipeline.delivery.states import OUT
+from zz_pipeline.ledger.schema import holding, outbox
 from zz_pipeline.standard.canonical import sm3_hex
 
 # Statements of both databases, prepared once: an answer names hundreds of records.
@@ -113,9 +114,12 @@ def forget_record(conn: Connection, platform: str, key: RowKey) -> None:
 def set_back(conn: Connection, platform: str, kind: str, remote_key: str, theirs: str) -> None:
     """Note that a platform holds an older content of ours again, as a stale difference tells it: "STATE hash[ 第 n 版]".
 
-    Asked about the newer version, the platform then shows what we know, not a stranger's entry.
+    Asked about the newer version, the platform then shows what we know, not a stranger's entry. Not if a later version
+    has left meanwhile: what was withdrawn before it is not sent for again, and we would believe in both from then on.
     """
     state, digest, *rest = theirs.split(" ")
     values = {"state": state, "content_hash": digest} | ({"version": int(rest[1])} if len(rest) == 3 else {})
     here = and_(holding.c.platform == platform, holding.c.kind == kind, holding.c.remote_key == remote_key)
-    conn.execute(update(holding).where(here).values(**values))
+    same = and_(outbox.c.platform == platform, outbox.c.kind == kind, outbox.c.record_key == holding.c.record_key)
+    later = and_(same, outbox.c.version > holding.c.version, outbox.c.state.in_((*OUT, State.CONFIRMED)))
+    conn.execute(update(holding).where(here, ~exists(select(outbox.c.version).where(later))).values(**values))

@@ -113,13 +113,16 @@ def repair(
     quiet: seconds after which nothing sent before can still take effect.
     """
     moved: list[OutRow] = []
+    held_up: set[RowKey] = set()
     for one in found:
         _write(conn, lane, one, reconciliation_id)
         if one.type == "recovered":
             moved += _recover(conn, lane, one, now, quiet)
         elif one.person:
-            _open_conflict(conn, lane, one, now)
-            moved += _contest(conn, lane, one, now) if one.type == "altered" else []
+            contested = _contest(conn, lane, one, now) if one.type == "altered" else []
+            held_up.update(row.key for row in contested)
+            _open_conflict(conn, lane, one, now, again=one.key in held_up)
+            moved += contested
     told = {"found": [[f.type, f.kind, f.remote_key] for f in found], "reconciliation": reconciliation_id}
     rows = [[*row.key, str(row.state)] for row in moved]
     audit.append(conn, lane.actor, "DIFFERENCES", lane.name, False, {**told, "rows": rows})
@@ -200,13 +203,16 @@ def _contest(conn: Connection, lane: Lane, found: Found, now: float) -> list[Out
     return moved
 
 
-def _open_conflict(conn: Connection, lane: Lane, found: Found, now: float) -> None:
-    """For a person, once: the same statement of the platform is not put before them again every night."""
+def _open_conflict(conn: Connection, lane: Lane, found: Found, now: float, *, again: bool) -> None:
+    """For a person, once: the same statement of the platform is not put before them again every night.
+
+    again: it has just held up a row of ours, which a person had let go on: there must be something to decide about.
+    """
     kind, record_key, version = found.key or RowKey(found.kind, found.remote_key[: strange.KEPT], strange.NOBODYS)
     names = {"platform": lane.platform, "kind": kind, "record_key": record_key, "version": version}
     said = f"{found.remote_key} {found.theirs}"
     known = and_(conflict.c.theirs == said, *(conflict.c[name] == value for name, value in names.items()))
-    if conn.execute(select(conflict.c.id).where(known)).first() is None:
+    if again or conn.execute(select(conflict.c.id).where(known)).first() is None:
         conn.execute(insert(conflict).values(**names, ours=found.ours, theirs=said, opened_at=now))
 
 

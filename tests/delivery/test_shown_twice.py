@@ -1,0 +1,136 @@
+"""What was stopped on ③ and comes back with a restored backup does not stand beside its successor as if nothing were wrong.
+
+Belongs here: a public record under two ids after a restore of the platform, and what people can do about it.
+Must not: other differences (`test_reconcile`), twins typed in by hand (`test_repair_plan`).
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+
+from tests.delivery.bench import a_ledger, a_uscc, accept, chain_whole, row, table
+from tests.pipeline.small_county import THREE, small
+from zz_pipeline.delivery import people
+from zz_pipeline.delivery.deliver import deliver
+from zz_pipeline.delivery.protocol import RowKey
+from zz_pipeline.ledger import schema
+from zz_pipeline.reconcile import EVERYTHING, reconcile
+
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    with small(tmp_path_factory.mktemp("twice")) as place:
+        yield place
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = a_ledger(tmp_path)
+    yield ledger
+    assert chain_whole(ledger)
+    ledger.close()
+
+
+class Record:
+    """One record on ③: its versions, the platform's backup, people's decisions."""
+
+    def __init__(self, place, ledger):
+        self.place, self.ledger, self.number = place, ledger, next(NUMBERS)
+        self.key = f"610124-SCJG-2026-{self.number:07d}"
+
+    def say(self, version, op, **values):
+        entity = {"uscc": a_uscc(self.number), "counterpart_code": a_uscc(self.number)}
+        name = f"2026-{self.number:07d}"
+        accept(self.ledger, self.place.settings, "SCJG", name, version, op, (THREE,), changes=entity, **values)
+        self.send()
+
+    def send(self):
+        deliver(self.ledger, self.place.settings, THREE, threads=1)
+
+    def compare(self):
+        """Number of the reconciliation, and the types of what differs about this record; other tests' are strange here."""
+        result = reconcile(self.ledger, self.place.settings, THREE, datetime.now(UTC).date(), since=EVERYTHING)
+        assert not result.error
+        mine = [found.type for found, _ in result.differences if found.remote_key in (self.key, f"{self.key}-R2")]
+        return result.id, mine
+
+    def decide(self, decision, version=3):
+        chosen = [RowKey("inspection", self.key, version)]
+        people.decide(self.ledger, THREE, chosen, decision, actor="张某", note="已看过平台", now=time.time())
+        self.send()
+
+    def stopped_then(self):
+        """Published and stopped; returns the platform's backup of the moment between."""
+        self.say(1, "PUBLISH")
+        time.sleep(1.1)  # the platform's history knows seconds
+        between = f"{datetime.now(UTC) + timedelta(hours=8):%Y-%m-%d %H:%M:%S}"
+        self.say(2, "WITHDRAW", rule="REPAIRED")
+        assert self.held == {self.key: "WITHDRAWN"}
+        return between
+
+    def restored(self, since):
+        """The platform's backup brings back what had been stopped."""
+        self.place.mocks.control("POST", "/forget", {"platform": THREE, "keys": [self.key], "since": since})
+
+    @property
+    def held(self):
+        return self.place.held(THREE, self.key)
+
+    def state(self, version):
+        return row(self.ledger, self.key, version, THREE).state
+
+    @property
+    def undecided(self):
+        found = [c for c in table(self.ledger, schema.conflict) if (c.decision, c.record_key) == ("", self.key)]
+        return [c.theirs.split(" ")[0] for c in found]
+
+
+@pytest.fixture
+def twice(place, ledger):
+    """A record that is public under its new id, and under its old one again."""
+    record = Record(place, ledger)
+    between = record.stopped_then()
+    record.say(3, "PUBLISH")
+    record.restored(between)
+    assert record.held == {record.key: "PRESENT", f"{record.key}-R2": "PRESENT"}
+    assert record.state(3) == "CONFIRMED"
+    return record
+
+
+def test_fault_30_what_was_stopped_and_is_back_beside_its_successor_is_put_before_a_person(twice):
+    assert twice.compare()[1] == ["altered"]
+    assert (twice.state(3), twice.undecided) == ("CONFLICT", [twice.key])
+    twice.decide("adopt")
+    assert (twice.state(3), twice.compare()[1]) == ("CONFIRMED", [])
+    twice.say(4, "WITHDRAW", rule="REPAIRED")
+    assert set(twice.held.values()) == {"WITHDRAWN"}, "what a person has accepted is stopped with the rest"
+
+
+def test_while_it_stands_there_twice_a_retry_brings_it_back_before_a_person_with_something_to_decide(twice):
+    for _ in range(2):
+        twice.compare()
+        assert (twice.state(3), twice.undecided) == ("CONFLICT", [twice.key])
+        twice.decide("retry")
+        assert (twice.state(3), twice.undecided) == ("CONFIRMED", [])
+    assert len(twice.held) == 2
+
+
+def test_fault_30_a_stale_stop_approved_after_its_successor_has_left_is_not_believed_to_be_public(place, ledger):
+    record = Record(place, ledger)
+    record.restored(record.stopped_then())
+    number, differences = record.compare()
+    assert differences == ["stale"]
+    record.say(3, "PUBLISH")
+    people.requeue_lost(ledger, number, actor="张某", note="平台恢复过备份", now=time.time())
+    record.send()
+    assert set(record.held.values()) == {"PRESENT"}
+    assert (record.state(2), record.state(3)) == ("CONFLICT", "CONFIRMED")
+    record.decide("give_up", 2)
+    assert record.compare()[1] == ["altered"], "it is never called in order while both are public"
+    assert record.state(3) == "CONFLICT"
