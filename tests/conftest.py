@@ -1,7 +1,8 @@
 """Makes `tests` importable, so that builders of good rows can be shared between folders of tests.
 
-Two workers share the files (`--dist loadfile --no-loadscope-reorder`: servers and counties are staged once a file, not once
-a worker); the files that take longest come first, so that no worker ends with a long one while the other has nothing left.
+Three workers share the files, because much of a test is waiting for other processes. `--dist loadfile
+--no-loadscope-reorder`: servers and counties are staged once a file, not once a worker, and the files that take longest
+come first, so that no worker ends with a long one while the others have nothing left.
 """
 
 from pathlib import Path
@@ -11,15 +12,28 @@ import pytest
 FIRST = (
     "test_sim",
     "test_sim_more",
+    "test_dagster_browser",
+    "test_process_faults",
+    "test_troubles",
     "test_whole_nights",
-    "test_second_county",
-    "test_kills",
     "test_kill_points",
     "test_dagster",
-    "test_dagster_browser",
+    "test_second_county",
+    "test_platform_outages",
     "test_backfill",
-    "test_process_faults",
+    "test_canaries",
+    "test_manual",
+    "test_orchestrator_faults",
+    "test_backfill_parts",
+    "test_kills",
+    "test_bench",
     "test_office_figures",
+    "test_day_report",
+    "test_deliver_scenarios",
+    "test_deliver_mocks",
+    "test_returns",
+    "test_two_runs",
+    "test_hostile_corpus",
 )
 
 

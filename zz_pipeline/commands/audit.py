@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
+from zz_pipeline.commands.show import out
 from zz_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
 
-out = Console()
 Opened = Callable[[], AbstractContextManager["Night"]]
 Json = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 对象，供程序读取。")]
 REMEDY = "请立即停止报送（zz stop），保留数据库原样，报告主管并从最近的备份核对；不要自行修改台账。"

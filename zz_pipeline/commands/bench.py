@@ -10,10 +10,10 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-out = Console()
+from zz_pipeline.commands.show import out
+
 RUNS = 5
 Json = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 对象，供程序读取。")]
 Runs = Annotated[int, typer.Option("--runs", help="预热一次之后的运行次数，取中位数；0 表示只运行一次。")]

@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.console import Console
 
+from zz_pipeline.commands.show import out
 from zz_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
-
-out = Console()
 
 
 def register(app: typer.Typer, opened: Callable[[], AbstractContextManager[Night]]) -> None:

@@ -10,9 +10,8 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-out = Console()
+from zz_pipeline.commands.show import out
 
 
 def register(chaos_app: typer.Typer) -> None:

@@ -10,11 +10,9 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from zz_pipeline.commands.show import out
 from zz_pipeline.errors import ConfigError
-
-out = Console()
 
 
 def register(chaos_app: typer.Typer) -> None:

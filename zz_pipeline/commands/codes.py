@@ -10,15 +10,14 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from zz_pipeline.commands.quarantine import Dept, Json, departments, exit_code, replayed, show, told
+from zz_pipeline.commands.show import out
 
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
 
-out = Console()
 Key = Annotated[str, typer.Argument(metavar="部门", help="部门键，如 SCJG。")]
 Name = Annotated[str, typer.Argument(metavar="字段", help="标准字段名，如 result、check_kind。")]
 Raw = Annotated[str, typer.Argument(metavar="原值", help="部门写的原样。")]

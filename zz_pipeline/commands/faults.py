@@ -11,10 +11,9 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
-out = Console()
+from zz_pipeline.commands.show import out
 
 
 def register(app: typer.Typer) -> None:

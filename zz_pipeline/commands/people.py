@@ -11,14 +11,13 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from zz_pipeline.commands.show import out
 from zz_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
 
-out = Console()
 By = Annotated[str, typer.Option("--by", help="谁决定的（姓名，写入审计）。")]
 Why = Annotated[str, typer.Option("--why", help="为什么（写入审计）。")]
 DECISIONS = {"retry": "重新向平台查询或重发", "give_up": "放弃，不再发送", "adopt": "以平台现有内容为准"}

@@ -13,15 +13,14 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from zz_pipeline.commands.show import out
 from zz_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from zz_pipeline.night import Night, StepResult
 
-out = Console()
 Json = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 对象，供程序读取。")]
 Dept = Annotated[str, typer.Option("--dept", help="部门键，如 SCJG；默认全部。")]
 Day = Annotated[str, typer.Option("--day", help="业务日期 YYYY-MM-DD；默认全部。")]

@@ -14,16 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from zz_pipeline.commands.show import out
 from zz_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
     from zz_pipeline.reconcile import ReconcileResult
-
-out = Console()
 
 
 def register(app: typer.Typer, opened: Callable[[], AbstractContextManager[Night]]) -> None:

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
+
+from zz_pipeline.commands.show import out
 
 Json = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 对象，供程序读取。")]
 Markdown = Annotated[bool, typer.Option("--markdown", help="输出 Markdown，即 docs/ 中的那一页。")]
-out = Console()
 
 
 def register(app: typer.Typer) -> None:

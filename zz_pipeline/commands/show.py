@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.progress import Progress
 from rich.table import Table
 
@@ -23,7 +23,23 @@ from zz_pipeline.errors import ConfigError
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
 
-out, err = Console(), Console(stderr=True)
+
+class Paper(Console):
+    """A terminal as wide as it is; a file or a pipe as wide as a table needs: nothing of it is cut."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Columns and lines."""
+        found = super().size
+        return found if self.is_terminal else ConsoleDimensions(max(found.width, PIPE), found.height)
+
+    @size.setter
+    def size(self, wanted: tuple[int, int]) -> None:
+        self._width, self._height = wanted
+
+
+PIPE = 200  # columns
+out, err = Paper(), Paper(stderr=True)
 Json = Annotated[bool, typer.Option("--json", help="只输出一个 JSON 对象，供程序读取。")]
 Day = Annotated[str, typer.Option("--day", help="业务日期 YYYY-MM-DD；默认昨天。")]
 Opened = Callable[[], AbstractContextManager["Night"]]

@@ -12,12 +12,11 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from zz_pipeline.commands.show import out
 
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
-
-out = Console()
 
 
 def register(app: typer.Typer, opened: Callable[[], AbstractContextManager[Night]]) -> None:

@@ -12,13 +12,13 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+
+from zz_pipeline.commands.show import out
 
 if TYPE_CHECKING:
     from zz_pipeline.night import Night
     from zz_pipeline.withdraw import Done
 
-out = Console()
 Opened = Callable[[], AbstractContextManager["Night"]]
 Record = Annotated[str, typer.Argument(help="记录键，如 610124-SCJG-2026-0004711；评价用评价编号")]
 Basis = Annotated[str, typer.Option("--basis", help="依据：文书号或事由，写入审计；不要写个人信息。")]

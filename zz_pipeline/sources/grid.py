@@ -53,7 +53,8 @@ class Found:
 
 def plain(text: str | None) -> str:
     """A heading as it is compared: half-width, no blanks or line breaks."""
-    return "".join(unicodedata.normalize("NFKC", text or "").split())
+    tight = "".join(unicodedata.normalize("NFKC", text or "").split())
+    return unicodedata.normalize("NFKC", tight)  # a mark that stood alone may have come to a letter
 
 
 def native_headings(dept: Department) -> dict[str, str]:
