@@ -13,8 +13,6 @@ from sqlalchemy import select, update
 
 from tests.delivery.bench import (
     ENTRY,
-    FakeClock,
-    a_ledger,
     accept,
     accept_many,
     beijing_midnight_after,
@@ -24,31 +22,13 @@ from tests.delivery.bench import (
     states,
     table,
 )
-from tests.delivery.tiny_platform import TinyPlatform, sm3
+from tests.delivery.tiny_platform import sm3
 from zz_pipeline.delivery import people, points
 from zz_pipeline.delivery.deliver import deliver
 from zz_pipeline.delivery.protocol import RowKey
 from zz_pipeline.ledger import schema
 
 QUIET = 900.0
-
-
-@pytest.fixture
-def platform():
-    with TinyPlatform() as platform:
-        yield platform
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = a_ledger(tmp_path)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ from sqlalchemy import update
 
 from tests.delivery.bench import (
     ENTRY,
-    FakeClock,
-    a_ledger,
     accept,
     accept_many,
     chain_whole,
@@ -22,30 +20,11 @@ from tests.delivery.bench import (
     states,
     table,
 )
-from tests.delivery.tiny_platform import TinyPlatform
 from zz_pipeline.delivery import people
 from zz_pipeline.delivery.deliver import deliver
 from zz_pipeline.delivery.protocol import RowKey
 from zz_pipeline.ledger import schema
 from zz_pipeline.reconcile import reconcile
-
-
-@pytest.fixture
-def platform():
-    with TinyPlatform() as platform:
-        yield platform
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = a_ledger(tmp_path)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
 
 
 @pytest.fixture

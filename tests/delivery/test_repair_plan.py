@@ -28,7 +28,7 @@ from tests.delivery.bench import (
     states,
     table,
 )
-from tests.delivery.tiny_platform import HEALTH, TinyPlatform, answer
+from tests.delivery.tiny_platform import HEALTH, answer
 from tests.pipeline.small_county import THREE, record, small
 from zz_pipeline.delivery import people
 from zz_pipeline.delivery.deliver import deliver
@@ -38,24 +38,6 @@ from zz_pipeline.delivery.repair_plan import ACTIONS, PLANNED, Agreement, action
 from zz_pipeline.errors import LedgerError
 from zz_pipeline.ledger import schema
 from zz_pipeline.reconcile import EVERYTHING, reconcile, shown
-
-
-@pytest.fixture
-def platform():
-    with TinyPlatform() as platform:
-        yield platform
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = a_ledger(tmp_path)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.delivery.bench import ENTRY, FakeClock, a_ledger, accept, chain_whole, row, settings_for, table
-from tests.delivery.tiny_platform import TinyPlatform
+from tests.delivery.bench import ENTRY, accept, chain_whole, row, settings_for, table
 from zz_pipeline.delivery import people
 from zz_pipeline.delivery.deliver import deliver
 from zz_pipeline.delivery.protocol import RowKey
@@ -25,26 +24,8 @@ TYPED = {"recordKey": KEY, "version": 0, "operation": "UPSERT", "entName": "å‘¨è
 
 
 @pytest.fixture
-def platform():
-    with TinyPlatform() as platform:
-        yield platform
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    ledger = a_ledger(tmp_path)
-    yield ledger
-    ledger.close()
-
-
-@pytest.fixture
 def settings(tmp_path, platform):
     return settings_for(tmp_path, {ENTRY: platform.url}, ("SCJG",), night_wait_seconds=7200.0, rate=1000.0)
-
-
-@pytest.fixture
-def clock():
-    return FakeClock()
 
 
 def send(ledger, settings, clock):

@@ -211,12 +211,15 @@ def sensor_ids(instance, name):
 
 
 def test_the_schedule_is_running_and_its_tick_asks_for_one_day(desk, backfill):
+    before = len(desk.instance.get_runs())
     desk.open("/locations/zz_pipeline.definitions/schedules/nightly_0130", "01:30")
     desk.picture("schedule")
     desk.screen.click("Preview tick result", seconds=60)
     desk.screen.click("Continue", exact=False)
-    desk.screen.see("Requested runs (1)", seconds=60)
+    said = desk.screen.see("Requested runs", seconds=60)
     desk.picture("schedule_tick")
+    assert "Requested runs (1)" in said
+    assert len(desk.instance.get_runs()) == before, "a preview starts nothing"
 
 
 @pytest.mark.long  # one more load of the rules

@@ -60,6 +60,13 @@ def register(app: typer.Typer) -> None:
 
         _tell(measure(records, platforms, runs), as_json)
 
+    _nights(group)
+    app.add_typer(group, name="bench")
+
+
+def _nights(group: typer.Typer) -> None:
+    """What a county pays every night."""
+
     @group.command()
     def night(
         known: Annotated[int, typer.Option("--known", help="台账已有的记录数。")] = 200_000,
@@ -101,5 +108,3 @@ def register(app: typer.Typer) -> None:
         from zz_pipeline.bench.report import measure
 
         _tell(measure(days, runs), as_json)
-
-    app.add_typer(group, name="bench")

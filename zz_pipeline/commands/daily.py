@@ -71,6 +71,12 @@ def register(app: typer.Typer, opened: Opened) -> None:
             _tell(night)
         _told(night, done, as_json)
 
+    _looks(app, opened)
+
+
+def _looks(app: typer.Typer, opened: Opened) -> None:
+    """What there is to do, and who is told."""
+
     @app.command()
     def today(as_json: Json = False) -> None:
         """一屏看今天：昨夜、平衡、现在要办的事和命令。"""

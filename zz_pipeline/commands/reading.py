@@ -61,6 +61,12 @@ def register(app: typer.Typer, opened: Opened) -> None:
         table = [[row[name] for name in names] for row in rows]
         show.shown({"due": rows}, as_json, lambda: show.rows_table(headings, table, "没有要到期的"))
 
+    _of_one(app, opened)
+
+
+def _of_one(app: typer.Typer, opened: Opened) -> None:
+    """One record, and the set-up itself."""
+
     @app.command()
     def why(
         record: Annotated[str, typer.Argument(help="记录键，如 610124-SCJG-2026-0004711；评价用评价编号")],

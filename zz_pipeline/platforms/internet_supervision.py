@@ -30,6 +30,7 @@ from zz_pipeline.platforms.internet_supervision_list import listing, lookup
 from zz_pipeline.platforms.internet_supervision_wire import content_md5, records
 from zz_pipeline.platforms.wire import Contradiction, QueryFailed
 from zz_pipeline.settings import Department
+from zz_pipeline.standard.families import FAMILIES
 
 PATHS = {"inspection": "/exchange/jg_jgxw_check_action", "rating": "/exchange/credit_assess"}
 SOURCE = "610124"  # cd_source of the contract: the county
@@ -40,20 +41,6 @@ _CODES: dict[str, tuple[Effect, str]] = {
     "6002": (Effect.POISON, "市互联网+监管系统认为数据结构体 JSON 格式不正确，整批未接收"),
     "6003": (Effect.STOP, "市互联网+监管系统认为批次号格式错误，整批未接收；请报告此缺陷"),
     "6004": (Effect.POISON, "市互联网+监管系统称批次记录数超限，整批未接收；需拆分后重发"),
-}
-
-# breach → the national 数据检核类型 (standard 2.4)
-_CHECKS = {
-    "01": "代码检查",
-    "02": "数据源标识检查",
-    "03": "监管事项目录编码检查",
-    "04": "监管事项检查实施清单编码检查",
-    "05": "数据归并",
-    "06": "统一社会信用代码编码规则检查",
-    "07": "身份证号码编码规则检查",
-    "08": "数据关联性检查",
-    "09": "业务主键检查",
-    "10": "时间信息检查",
 }
 
 
@@ -340,7 +327,7 @@ def _checks(result: Mapping[str, Any], cd_id: str) -> list[tuple[str, str, str]]
     found = []
     for check in wire.objects(result, "checks"):
         code, field = wire.text(check, "type", longest=8), wire.clean(check.get("field"))
-        words = wire.clean(check.get("message")) or _CHECKS.get(code, "平台未说明原因")
+        words = wire.clean(check.get("message")) or FAMILIES.get(code, "平台未说明原因")
         found.append((code, field, f"{code} {words}" + (f"（{field}）" if field else "")))
     if not found:
         raise Contradiction(f"平台的回执说 {cd_id} 未通过，却没有说明检核类型")
