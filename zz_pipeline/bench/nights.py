@@ -14,6 +14,7 @@ from datetime import time as clock_time
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import orjson
 from sqlalchemy import Connection, text
 
@@ -107,7 +108,8 @@ def known(night: Night, dept: str, count: int) -> None:
 
 
 def _fill(conn: Connection, night: Night, dept: str, said: dict[str, Any], numbers: range) -> None:
-    made = [_made(dept, said, n) for n in numbers]
+    subjects = rows.usccs(np.arange(numbers.start, numbers.stop)).to_pylist()
+    made = [_made(dept, said, n, subject) for n, subject in zip(numbers, subjects, strict=True)]
     conn.execute(_VERSION, made)
     conn.execute(_HEAD, made)
     for target in night.targets:
@@ -117,12 +119,13 @@ def _fill(conn: Connection, night: Night, dept: str, said: dict[str, Any], numbe
         conn.execute(_HOLDING, [{**one, "remote": one["key"], "hash": one["digest"]} for one in sent])
 
 
-def _made(dept: str, said: dict[str, Any], n: int) -> dict[str, Any]:
+def _made(dept: str, said: dict[str, Any], n: int, subject: str) -> dict[str, Any]:
     number = town.record_no(n)
     key = f"610124-{dept}-{number}"
-    own = {"record_key": key, "record_no": number, "subject_name": f"周至县样例{n:07d}号有限公司"}
-    one = content(key, {**said, **own, "address_operating": "周至县样例旧址"}, None, None, None)
     day = (town.DAY - timedelta(days=1 + n % _DAYS)).isoformat()
+    own = {"record_key": key, "record_no": number, "subject_name": f"周至县样例{n:07d}号有限公司", "uscc": subject}
+    own |= {"inspect_date": day, "finish_date": day, "entered_at": f"{day} 17:20:00"}
+    one = content(key, {**said, **own, "address_operating": "周至县样例旧址"}, None, None, None)
     common = {"key": key, "dept": dept, "day": day, "digest": one.digest, "payload": one.body, "row": n, "no": False}
     wire = orjson.dumps([{"recordKey": key, "entName": one.payload["subject_name"]}])
     return {**common, "changed": f"{day} 08:00:00", "twin": one.twin, "at": _BEFORE + n, "wire": wire}

@@ -27,6 +27,7 @@ from zz_pipeline.errors import ConfigError, ZzError
 _KIB = 1 if sys.platform != "darwin" else 1024  # ru_maxrss counts KiB on Linux and bytes on macOS
 # scene → module whose function of that name is called
 SCENES = {
+    "backfill": "zz_pipeline.bench.backfill",
     "deliver": "zz_pipeline.bench.deliver",
     "reference": "zz_pipeline.bench.reference",
     "startup": "zz_pipeline.bench.startup",

@@ -23,6 +23,7 @@ import numpy as np
 
 from zz_pipeline.bench import rows
 from zz_pipeline.settings import CHECKOUT, Department, Settings, load_settings
+from zz_pipeline.standard.identifiers import uscc_check_digit
 from zz_pipeline.standard.lists import LISTS
 from zz_pipeline.standard.tables import INSPECTION, RESULT_LABELS
 
@@ -64,12 +65,31 @@ _AGE = f'UPDATE "{TABLE}" SET "{HEADINGS["changed_at"]}" = ?'  # noqa: S608 - co
 
 
 @dataclass(frozen=True)
+class Place:
+    """Which county: the code of its region (6 digits) and its name."""
+
+    code: str = "610124"
+    name: str = "周至县"
+
+    def department(self, dept: Department) -> Department:
+        """A department of the sample county as this county would have it: code and names by the same pattern."""
+        first = f"{dept.uscc[:2]}{self.code}{dept.uscc[8:17]}"
+        name = dept.name.replace(_SAMPLE.name, self.name).replace(_SAMPLE.name[:-1], self.name[:-1])
+        short = self.name[-1] + dept.short[1:]
+        return dept.model_copy(update={"uscc": first + uscc_check_digit(first), "name": name, "short": short})
+
+
+_SAMPLE = Place()
+
+
+@dataclass(frozen=True)
 class Town:
     """The folder of a county; `addresses` are the platforms' by name."""
 
     folder: Path
     addresses: Mapping[str, str]
     platforms: tuple[str, ...] = PLATFORMS
+    place: Place = _SAMPLE
 
     @property
     def home(self) -> Path:
@@ -107,13 +127,23 @@ def share(records: int, keys: Sequence[str]) -> dict[str, int]:
 def build(town: Town, records: int) -> None:
     """Write everything that the county needs for a night of so many records."""
     keys = departments(records)
+    known = furnish(town, keys)
+    first = 0
+    for key, count in share(records, keys).items():
+        fill(town.source(key), known[key], first, count)
+        first += count
+
+
+def furnish(town: Town, keys: Sequence[str]) -> dict[str, Department]:
+    """Write configuration, lists and secrets of a county in which these departments report; all departments by key."""
     config = town.folder / "config"
     shutil.copytree(CHECKOUT / "config", config)
     shutil.rmtree(config / "codes" / "departments")
-    known = load_settings(CHECKOUT / "config", town.home, {}).departments
+    sample = load_settings(CHECKOUT / "config", town.home, {}).departments
+    known = {key: town.place.department(spec) for key, spec in sample.items()}
     for key, spec in known.items():
         (config / "departments" / f"{key}.toml").write_text(_toml(spec, key in keys), "utf-8")
-    _edit(config, town.platforms)
+    _edit(config, town)
     (town.home / "sources").mkdir(parents=True)
     (town.home / "lists").mkdir()
     secrets = town.home / "secrets.toml"
@@ -121,10 +151,7 @@ def build(town: Town, records: int) -> None:
     wanted = (*town.platforms, "credit")
     secrets.write_text("".join(_secret(p, key) for p in wanted for key in known), "ascii")
     _lists(town, [known[key] for key in keys])
-    first = 0
-    for key, count in share(records, keys).items():
-        fill(town.source(key), known[key], first, count)
-        first += count
+    return known
 
 
 def forget(town: Town) -> None:
@@ -146,30 +173,31 @@ def age(path: Path) -> None:
         db.execute(_AGE, (f"{DAY - timedelta(days=100)} 08:00:00",))
 
 
-def fill(path: Path, dept: Department, first: int, count: int, changed: date = DAY) -> None:
+def fill(path: Path, dept: Department, first: int, count: int, changed: date = DAY, place: Place = _SAMPLE) -> None:
     """Write so many records of a department into its database, the first one under that number; known ones are replaced."""
     db = sqlite3.connect(path)
     with db:
         db.execute(_CREATE)
         db.execute(_INDEX)
-        db.executemany(_WRITE, _records(dept, first, count, changed))
+        db.executemany(_WRITE, _records(dept, first, count, changed, place))
     db.close()
 
 
-def _records(dept: Department, first: int, count: int, changed: date) -> Iterator[tuple[str, ...]]:
+def _records(dept: Department, first: int, count: int, changed: date, place: Place) -> Iterator[tuple[str, ...]]:
     uscc = rows.usccs(np.arange(first, first + count)).to_pylist()
     people, items = _inspectors(dept), _items(dept)
     lead, stamp = dept.name, f"{changed} 17:20:00"
-    days = [(DAY - timedelta(days=1 + n)).isoformat() for n in range(DAYS)]
+    latest = min(DAY, changed)  # nothing is entered before it was inspected
+    days = [(latest - timedelta(days=1 + n)).isoformat() for n in range(DAYS)]
     for n, code in zip(range(first, first + count), uscc, strict=True):
         one, two = people[n % PEOPLE], people[(n + 1 + n // PEOPLE % (PEOPLE - 1)) % PEOPLE]
-        item, day, name = items[n % ITEMS], days[n % DAYS], f"周至县样例{n:07d}号有限公司"
+        item, day, name = items[n % ITEMS], days[n % DAYS], f"{place.name}样例{n:07d}号有限公司"
         found = {
-            "record_no": record_no(n), "plan_id": "61012420261000", "plan_name": "样例年度计划",
-            "task_id": _task(n % TASKS), "task_name": "样例任务", "check_kind": "不定向抽查", "joint": "否",
+            "record_no": record_no(n), "plan_id": _plan(place.code), "plan_name": "样例年度计划",
+            "task_id": _task(place.code, n % TASKS), "task_name": "样例任务", "check_kind": "不定向抽查", "joint": "否",
             "lead_dept": lead, "subject_name": name, "uscc": code, "object_type": "1", "counterpart_name": name,
             "counterpart_nature": "02", "counterpart_id_type": "001", "counterpart_code": code,
-            "address_operating": f"周至县二曲街道样例路{n:07d}号", "area_code": "610124",
+            "address_operating": f"{place.name}样例街道样例路{n:07d}号", "area_code": place.code,
             "inspector_names": f"{one[1]}、{two[1]}", "inspector_certs": f"{one[0]}、{two[0]}", "inspect_date": day,
             "finish_date": day, "check_form": "02", "check_type": "01", "check_mode": "1", "publishable": "是",
             "entered_by": "王某", "entered_at": f"{day} 17:20:00", "item_code": item[0], "item_name": item[1],
@@ -186,7 +214,7 @@ def record_no(n: int) -> str:
 
 def _items(dept: Department) -> list[tuple[str, str, str]]:
     block = int(dept.uscc[12:16])
-    return [(f"610124{block:04d}{n:04d}", f"样例事项{n}", f"{dept.uscc}4{n:06d}") for n in range(ITEMS)]
+    return [(f"{dept.uscc[2:8]}{block:04d}{n:04d}", f"样例事项{n}", f"{dept.uscc}4{n:06d}") for n in range(ITEMS)]
 
 
 def _inspectors(dept: Department) -> list[tuple[str, str]]:
@@ -194,13 +222,18 @@ def _inspectors(dept: Department) -> list[tuple[str, str]]:
     return [(f"27{block:04d}{n:05d}", f"张某{n}") for n in range(PEOPLE)]
 
 
-def _task(n: int) -> str:
-    return f"61012420260101{1001 + n:04d}"
+def _plan(code: str) -> str:
+    return f"{code}20261000"
+
+
+def _task(code: str, n: int) -> str:
+    return f"{code}20260101{1001 + n:04d}"
 
 
 def _lists(town: Town, own: Sequence[Department]) -> None:
     everybody = ";".join(dept.key for dept in own)
-    plan, lead = "61012420261000", own[0].key
+    code, lead = town.place.code, own[0].key
+    plan = _plan(code)
     found: dict[str, Iterable[dict[str, str]]] = {
         "items": (
             {"item_code": c, "item_name": n, "dept": d.key, "implement_code": i, "status": "在用"}
@@ -214,7 +247,7 @@ def _lists(town: Town, own: Sequence[Department]) -> None:
         ),
         "plans": ({"plan_id": plan, "plan_name": "样例年度计划", "dept": d.key, "year": "2026"} for d in own[:1]),
         "tasks": (
-            {"task_id": _task(n), "plan_id": plan, "task_name": "样例任务", "lead_dept": lead, "depts": everybody}
+            {"task_id": _task(code, n), "plan_id": plan, "task_name": "样例任务", "lead_dept": lead, "depts": everybody}
             for n in range(TASKS)
         ),
     }
@@ -247,11 +280,12 @@ def _pairs(values: Mapping[str, Any]) -> list[str]:
     return [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
 
 
-def _edit(config: Path, platforms: Sequence[str]) -> None:
-    """Which platforms, no ceiling a made-up inspector could pass, rates and clocks that do not bind."""
+def _edit(config: Path, town: Town) -> None:
+    """Which county and platforms, no ceiling a made-up inspector could pass, rates and clocks that do not bind."""
     county = config / "county.toml"
     text = county.read_text("utf-8")
-    county.write_text(_set(text, {"platforms": list(platforms), "subjects_a_day": 10**9}), "utf-8")
+    own = {"code": town.place.code, "name": town.place.name, "platforms": list(town.platforms)}
+    county.write_text(_set(text, {**own, "subjects_a_day": 10**9}), "utf-8")
     for name in (*PLATFORMS, "credit"):
         path = config / "platforms" / f"{name}.toml"
         path.write_text(_set(path.read_text("utf-8"), FREE | CLOCKS), "utf-8")

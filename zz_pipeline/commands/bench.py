@@ -79,6 +79,19 @@ def _nights(group: typer.Typer) -> None:
 
         _tell(measure(known, changed, runs), as_json)
 
+    @group.command()
+    def backfill(
+        days: Annotated[int, typer.Option("--days", help="补报的天数。")] = 31,
+        scale: Annotated[float, typer.Option("--scale", help="记录数是样例县的多少倍。")] = 10.0,
+        counties: Annotated[int, typer.Option("--counties", help="区县数，1 至 13；每个区县各用一个进程和台账。")] = 1,
+        at_once: Annotated[int, typer.Option("--at-once", help="同时办几个区县。")] = 1,
+        as_json: Json = False,
+    ) -> None:
+        """一县或一市多个区县补报一段日子的时间、内存、台账大小；每条成本与规模为 1 时比较。"""
+        from zz_pipeline.bench.backfill import measure
+
+        _tell(measure(days, scale, counties, at_once), as_json)
+
     @group.command("reconcile")
     def reconcile_(
         records: Annotated[int, typer.Option("--records", help="双方各有的记录数。")] = 100_000,
