@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zz_pipeline.delivery import signing
 
@@ -73,6 +75,23 @@ def test_canonical_json_and_its_sm3_equal_the_contracts_vector():
 def test_canonical_json_refuses_a_number_that_json_does_not_know():
     with pytest.raises(ValueError, match="Out of range"):
         signing.canonical({"score": float("nan")})
+
+
+_TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+_NUMBERS = st.one_of(st.integers(), st.floats(allow_nan=False, allow_infinity=False))
+_SMALL = st.floats(min_value=-1e-3, max_value=1e-3, allow_nan=False)
+_VALUES = st.recursive(
+    st.one_of(_TEXTS, _NUMBERS, _SMALL, st.booleans(), st.none()),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(_TEXTS, inner, max_size=4)),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.dictionaries(_TEXTS, _VALUES, max_size=5))
+def test_the_quick_writer_of_canonical_json_writes_what_pythons_own_writes(record):
+    wanted = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    assert signing.canonical(record) == wanted.encode()
 
 
 def test_sm3_of_abc_is_the_standards_own_example():

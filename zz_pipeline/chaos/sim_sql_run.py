@@ -82,7 +82,7 @@ class Result:
 class Fast:
     """A connection that runs these forms; what else the protocol asks of one."""
 
-    dialect = SimpleNamespace(name="sqlite")
+    dialect = SimpleNamespace(name="sqlite", paramstyle="qmark")
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
@@ -104,6 +104,10 @@ class Fast:
                 self._run(text, tuple(row[a.name] if type(a) is Bind else a for a in args), query)
             return Result([], len(rows), None)
         return self._run(text, args, query)
+
+    def exec_driver_sql(self, text: str, rows: list[tuple[Any, ...]]) -> None:
+        """A statement of the driver's own, for each of many rows (`ledger.prepared`, `ledger.bulk`)."""
+        self.raw.executemany(text, rows)
 
     def _text(self, text: str, parameters: Any) -> Result:
         """A statement that is text already, with parameters by name."""

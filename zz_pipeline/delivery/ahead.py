@@ -18,7 +18,7 @@ from sqlalchemy import Connection, and_, case, select
 from zz_pipeline.delivery import gates
 from zz_pipeline.delivery.lanes import Lane
 from zz_pipeline.delivery.protocol import RowKey, State
-from zz_pipeline.delivery.rows import CHUNK, OutRow, read_keys
+from zz_pipeline.delivery.rows import CHUNK, OutRow, read_rows
 from zz_pipeline.ledger.schema import outbox, record_version
 
 MOST = 20_000  # rows chosen at once: four megabytes
@@ -77,14 +77,14 @@ def ordered(conn: Connection, where: Any, limit: int) -> list[tuple[RowKey, str]
 
 def still_due(conn: Connection, lane: Lane, entry: str, keys: Sequence[RowKey], now: float) -> list[OutRow]:
     """The rows of these keys, all of one kind, that may leave now, in the order of `keys`."""
-    wanted, turn = set(keys), gates.in_turn(lane.platform, entry)
-    free: set[RowKey] = set()
+    found: dict[RowKey, OutRow] = {}
+    versions = sorted({key.version for key in keys})
+    turn = gates.in_turn(lane.platform, entry)
     for start in range(0, len(keys), CHUNK):
         part = keys[start : start + CHUNK]
         # by the primary key alone: with department and state beside it SQLite reads the whole lane
-        here = and_(outbox.c.platform == lane.platform, outbox.c.kind == part[0].kind)
-        query = select(outbox.c.kind, outbox.c.record_key, outbox.c.version)
-        found = conn.execute(query.where(here, outbox.c.record_key.in_([key.record_key for key in part]), turn)).all()
-        free |= {RowKey(*row) for row in found} & wanted
-    rows = read_keys(conn, lane.platform, [key for key in keys if key in free])
+        here = and_(outbox.c.platform == lane.platform, outbox.c.kind == part[0].kind, outbox.c.version.in_(versions))
+        names = outbox.c.record_key.in_([key.record_key for key in part])
+        found |= {row.key: row for row in read_rows(conn, here, names, turn)}
+    rows = (found[key] for key in keys if key in found)
     return [row for row in rows if row.state is State.READY and row.next_at <= now]

@@ -6,18 +6,18 @@ Belongs here: reading holdings of a record, taking over what a verdict proves. M
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, select, text, update
+from sqlalchemy import Connection, and_, delete, exists, select, update
 
 from zz_pipeline.delivery.protocol import Remote, RowKey, State, Verdict
 from zz_pipeline.delivery.rows import CHUNK
 from zz_pipeline.delivery.states import OUT
+from zz_pipeline.ledger.prepared import Prepared
 from zz_pipeline.ledger.schema import holding, outbox
 from zz_pipeline.standard.canonical import sm3_hex
 
 # Statements of both databases, prepared once: an answer names hundreds of records.
-_HOLD = text(
+_HOLD = Prepared(
     "INSERT INTO holding (platform, kind, remote_key, record_key, version, dept, state, content_hash, confirmed_at)"
     " VALUES (:platform, :kind, :remote_key, :record_key, :version, :dept, :state, :content_hash, :now)"
     " ON CONFLICT (platform, kind, remote_key) DO UPDATE SET record_key = excluded.record_key,"
@@ -25,7 +25,7 @@ _HOLD = text(
     " content_hash = excluded.content_hash, confirmed_at = excluded.confirmed_at"
     " WHERE holding.version <= excluded.version"
 )
-_KEEP = text(
+_KEEP = Prepared(
     "INSERT INTO receipt (platform, kind, record_key, version, remote_key, receipt_no, verdict, raw, raw_digest,"
     " received_at) VALUES (:platform, :kind, :record_key, :version, :remote_key, :receipt_no, :verdict, :raw,"
     " :raw_digest, :now) ON CONFLICT (platform, remote_key, version, raw_digest) DO NOTHING"
@@ -67,36 +67,35 @@ class Noted:
     """What the verdicts of one answer prove, collected, so that it is written by one statement a table."""
 
     def __init__(self) -> None:
-        self._holdings: list[dict[str, Any]] = []
-        self._receipts: list[dict[str, Any]] = []
+        self._holdings: list[tuple[RowKey, Remote]] = []
+        self._receipts: list[tuple[str, Verdict]] = []
 
     def holding(self, key: RowKey, remotes: Iterable[Remote]) -> None:
         """The platform now holds this for that version; a later version's holding is never set back."""
-        for remote in remotes:
-            self._holdings.append(
-                {
-                    "kind": key.kind, "remote_key": remote.remote_key, "record_key": key.record_key,
-                    "version": key.version, "state": remote.state, "content_hash": remote.content_hash,
-                }
-            )  # fmt: skip
+        self._holdings += [(key, remote) for remote in remotes]
 
     def receipt(self, verdict: Verdict) -> None:
         """The platform's statement; the same statement again changes nothing."""
-        kind, record_key, version = verdict.key
-        said = {
-            "kind": kind, "record_key": record_key, "version": version, "receipt_no": verdict.receipt,
-            "verdict": str(verdict.finding), "raw": verdict.raw, "raw_digest": sm3_hex(verdict.raw.encode()),
-        }  # fmt: skip
-        for remote_key in [remote.remote_key for remote in verdict.remotes] or [record_key]:
-            self._receipts.append({**said, "remote_key": remote_key})
+        names = [remote.remote_key for remote in verdict.remotes] or [verdict.key.record_key]
+        self._receipts += [(name, verdict) for name in names]
 
     def write(self, conn: Connection, platform: str, dept: str, now: float) -> None:
-        """Write all of it in the caller's transaction."""
-        common = {"platform": platform, "now": now}
-        if self._holdings:
-            conn.execute(_HOLD, [{**row, **common, "dept": dept} for row in self._holdings])
-        if self._receipts:
-            conn.execute(_KEEP, [{**row, **common} for row in self._receipts])
+        """Write all of it in the caller's transaction; the tuples are in the order of the statements' names."""
+        _HOLD.write(
+            conn,
+            [
+                (platform, key.kind, there.remote_key, key.record_key, key.version, dept, there.state,
+                 there.content_hash, now)
+                for key, there in self._holdings
+            ],
+        )  # fmt: skip
+        _KEEP.write(
+            conn,
+            [
+                (platform, *said.key, name, said.receipt, said.finding.value, said.raw, sm3_hex(said.raw.encode()), now)
+                for name, said in self._receipts
+            ],
+        )
 
 
 def forget(conn: Connection, platform: str, kind: str, remote_keys: Sequence[str]) -> None:

@@ -14,12 +14,15 @@ from datetime import datetime
 from typing import Any, NoReturn
 from urllib.parse import quote
 
+import orjson
+
 from zz_pipeline.delivery.protocol import Answer, Call, Claims, Effect, Finding, Reply, Row, Sent, Transport, Verdict
 from zz_pipeline.errors import DeliveryError, NotRenderable
 
 KEYS_A_CALL = 100  # all three platforms: at most 100 single keys a query
 _MESSAGE = 300  # characters of a platform's own words that are kept
 _SKEW_SHOWN = 60.0  # a smaller difference between the clocks explains nothing: a proxy may have written the header
+_STATEMENT = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
 _MAX_PAGES = 100_000  # a list that never ends is a fault of the platform
 
 
@@ -40,6 +43,13 @@ class QueryFailed(DeliveryError):
 
 def strict_json(data: bytes) -> Any:
     """Exactly one JSON value in strict UTF-8, no key twice, no NaN or Infinity; ValueError otherwise."""
+    try:
+        value = orjson.loads(data)
+        # written again as the very same bytes: no key came twice, no number was bent, no surrogate stood alone
+        if orjson.dumps(value) == data:
+            return value
+    except (orjson.JSONDecodeError, TypeError):
+        pass  # only the thorough reader below decides what is refused
     text = data.decode("utf-8")
     try:
         value = json.loads(text, object_pairs_hook=_no_repeats, parse_constant=_no_constant, parse_float=_finite)
@@ -70,8 +80,8 @@ def _finite(text: str) -> float:
 
 
 def dump(value: Any) -> bytes:
-    """A batch's bytes: UTF-8 without BOM, in the given order of keys."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+    """A batch's bytes: UTF-8 without BOM, in the given order of keys. Its records were read as JSON: no NaN is among them."""
+    return orjson.dumps(value)
 
 
 # ---------------------------------------------------------------- typed reading
@@ -307,4 +317,4 @@ def wires(sent: Sent) -> list[tuple[Row, Mapping[str, Any]]]:
 
 def statement(**parts: Any) -> str:
     """The platform's statement for the audit, without contents."""
-    return json.dumps(parts, ensure_ascii=False, sort_keys=True)
+    return _STATEMENT.encode(parts)
