@@ -12,7 +12,8 @@ from typing import Any
 
 import orjson
 
-_NATIVE = "sm3" in hashlib.algorithms_available
+# Looking the algorithm up by its name costs as much as hashing a short text: it is looked up once and copied.
+_EMPTY = hashlib.new("sm3") if "sm3" in hashlib.algorithms_available else None
 
 
 def canonical_json(value: Any) -> bytes:
@@ -22,8 +23,10 @@ def canonical_json(value: Any) -> bytes:
 
 def sm3_hex(data: bytes) -> str:
     """Lower-case hex SM3 of the bytes."""
-    if _NATIVE:
-        return hashlib.new("sm3", data).hexdigest()
+    if _EMPTY is not None:
+        mine = _EMPTY.copy()
+        mine.update(data)
+        return mine.hexdigest()
     from cryptography.hazmat.primitives.hashes import SM3, Hash
 
     digest = Hash(SM3())
