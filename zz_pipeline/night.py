@@ -245,19 +245,16 @@ class Night(CountyTables):
                 "now": self.now(),
                 "regions": self.book.uscc_regions,
             }
-            common["history"] = self._history(kind, day, [table for table, _ in parts])
+            common["history"] = self._history(kind, day, [(table, owner.key) for table, owner in parts])
             found = quality.load_checker()(parts, str(kind), **common)
             for n, outcome in zip(todo, found, strict=True):
                 outcomes[n] = outcome
         return outcomes
 
-    def _history(self, kind: Kind, day: date, tables: Sequence[Any]) -> History:
+    def _history(self, kind: Kind, day: date, parts: Sequence[past_nights.Part]) -> History:
         """What earlier nights say of these records; only inspections have rules over time."""
         limits = self.settings.county.limits
-        if kind is not Kind.INSPECTION:
-            return History(limits)
-        keys = {key for table in tables for key in table.column("record_key").to_pylist() if key}
-        return past_nights.history(self.ledger, past_nights.past(self.ledger, day, limits), keys, day, limits)
+        return past_nights.history(self.ledger, parts, day, limits) if kind is Kind.INSPECTION else History(limits)
 
     def _accept(self, desk: Desk, raw: Raw) -> StepResult:
         batch, checked = desk.standard(), desk.checked()

@@ -1,17 +1,21 @@
 """What the check learns of earlier nights: from a real ledger, and only from days before the checked one."""
 
 import datetime as dt
+from types import SimpleNamespace
 
-import orjson
+import pyarrow as pa
 import pytest
 from sqlalchemy import insert
 
 from zz_pipeline.ledger.db import Ledger
-from zz_pipeline.ledger.history import history, past
-from zz_pipeline.ledger.schema import intake, record_version
+from zz_pipeline.ledger.history import history
+from zz_pipeline.ledger.payload import content
+from zz_pipeline.ledger.schema import intake
+from zz_pipeline.ledger.versions import Change, Source, Target, heads_of, write_versions
 from zz_pipeline.settings import Limits
 
 DAY = dt.date(2026, 11, 20)
+BATCH = pa.schema([("record_key", pa.string()), ("uscc", pa.string()), ("inspect_date", pa.date32())])
 KEY, COMPANY = "610124-SCJG-1", "91610124YY000001XB"
 
 
@@ -23,14 +27,20 @@ def ledger(tmp_path):
     made.close()
 
 
+def ready(kind, payload, platform, facts):
+    return SimpleNamespace(state="READY", op="PUBLISH", reason="", rule="", not_before=None, due=None)
+
+
 def put(ledger, key=KEY, version=1, day="2026-11-19", items=("NO_ISSUE",), **changes):
     said = {"uscc": COMPANY, "inspect_date": "2026-11-18", "finish_date": "2026-11-18", "check_kind": "重点检查"}
     said |= {"entered_at": "2026-11-18 10:00:00", "object_type": "1", **changes}
     said["items"] = [{"item_code": f"I{n}", "result": result, "follow_up": None} for n, result in enumerate(items)]
-    row = {"kind": "inspection", "record_key": key, "version": version, "op": "PUBLISH", "day": day, "rule_set": "r"}
-    row |= {"owner_dept": "SCJG", "submit_dept": "SCJG", "digest": "d", "payload": orjson.dumps(said)}
+    frame = Source(1, "inspection", "SCJG", "SCJG", dt.date.fromisoformat(day), None, "r", 1, 1)
     with ledger.begin() as conn:
-        conn.execute(insert(record_version).values(**row, accepted_at=1.0))
+        heads = heads_of(conn, "inspection", [key])
+        assert version == (heads[key].version if heads else 0) + 1
+        changes = [Change(content(key, said, None, None, None))]
+        write_versions(conn, frame, changes, heads, [Target("one", False)], ready, now=1.0, zone_offset=0.0)
 
 
 def read_in(ledger, day, pulled, state="OK"):
@@ -40,8 +50,10 @@ def read_in(ledger, day, pulled, state="OK"):
         )
 
 
-def known(ledger, *keys):
-    return history(ledger, past(ledger, DAY, Limits()), keys, DAY, Limits())
+def known(ledger, *keys, years=(2026,)):
+    """The past of a batch of these records of one company, checked in these years."""
+    rows = [{"record_key": key, "uscc": COMPANY, "inspect_date": dt.date(y, 11, 20)} for key in keys for y in years]
+    return history(ledger, [(pa.Table.from_pylist(rows, BATCH), "SCJG")], DAY, Limits())
 
 
 def test_the_newest_version_before_the_day_is_told_item_by_item(ledger):
@@ -65,7 +77,7 @@ def test_checks_of_a_year_count_a_record_once_and_leave_out_complaints(ledger):
     put(ledger, key="610124-SCJG-4", inspect_date="2025-12-31")
     put(ledger, key="610124-SCJG-5", day="2026-11-20")
 
-    rows = known(ledger).checks.to_pylist()
+    rows = known(ledger, KEY, years=(2025, 2026)).checks.to_pylist()
 
     assert {(r["dept"], r["subject"], r["year"]): r["checks"] for r in rows} == {
         ("SCJG", COMPANY, 2026): 2,
@@ -80,14 +92,14 @@ def test_volumes_are_the_good_readings_of_the_last_weeks(ledger):
     read_in(ledger, "2026-08-01", 9)
     read_in(ledger, "2026-11-20", 9)
 
-    assert known(ledger).volumes.to_pylist() == [{"dept": "SCJG", "day": dt.date(2026, 11, 13), "units": 40}]
+    assert known(ledger, KEY).volumes.to_pylist() == [{"dept": "SCJG", "day": dt.date(2026, 11, 13), "units": 40}]
 
 
 def test_shares_count_codes_as_often_as_they_stood_in_rows(ledger):
     put(ledger, items=("NO_ISSUE", "CORRECTED"))
     put(ledger, key="610124-SCJG-9", day="2026-06-01")
 
-    counts = {(r["field"], r["code"]): r["rows"] for r in known(ledger).shares.to_pylist()}
+    counts = {(r["field"], r["code"]): r["rows"] for r in known(ledger, KEY).shares.to_pylist()}
 
     assert counts == {
         ("result", "NO_ISSUE"): 1,

@@ -1,54 +1,48 @@
 """Earlier nights for the check: what the ledger knows before a day, as the plain tables of `zz_pipeline.history`.
 
-Belongs here: reading versions and intakes of days before the checked one. Must not: judging, limits' meaning, writing.
+Belongs here: reading versions, counts and intakes of days before the checked one. Must not: judging, limits' meaning, writing.
 Only days before the checked one count, so that reading a day again finds what the first reading found.
+Work is in proportion to the batch: its records, its subjects, and a few weeks of counts by code.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlalchemy import Connection, func, select
 
-from zz_pipeline.history import CHECKS, SHARE_FIELDS, SHARES, VERSIONS, VOLUMES, History, stage
+from zz_pipeline.history import CHECKS, SHARES, VERSIONS, VOLUMES, History, stage
+from zz_pipeline.ledger.counts import KIND
 from zz_pipeline.ledger.db import Ledger
-from zz_pipeline.ledger.schema import intake, record_version
+from zz_pipeline.ledger.schema import code_count, intake, record_version, subject_check
 from zz_pipeline.ledger.versions import chunks
 from zz_pipeline.settings import Limits
 
-KIND, CASE = "inspection", "个案检查"
-_ROWS_AT_ONCE = 2000
+Part = tuple[pa.Table, str]  # a department's standard inspection table and the department's key
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
-    """The part of a history that is the same for every batch of a day."""
-
-    checks: pa.Table
-    volumes: pa.Table
-    shares: pa.Table
-
-
-def past(ledger: Ledger, day: date, limits: Limits) -> Past:
-    """Counts of the year, sizes and shares of the last weeks before `day`, all departments."""
+def history(ledger: Ledger, parts: Sequence[Part], day: date, limits: Limits) -> History:
+    """What the ledger knew before `day` of the records and subjects of these tables, and of their departments."""
     since = day - timedelta(weeks=limits.weeks)
+    start = min(since, day.replace(month=1, day=1))
+    keys = sorted({key for table, _ in parts for key in _distinct(table, "record_key")})
     with ledger.read() as conn:
+        versions = [row for some in chunks(keys) for row in _versions(conn, some, day)]
+        checks = [row for table, dept in parts for row in _checks(conn, table, dept, start, day)]
+        shares = _shares(conn, sorted({dept for _, dept in parts}), since, day)
         volumes = _volumes(conn, since, day)
-        checks, shares = _counts(conn, since, day)
-    return Past(checks, volumes, shares)
+    return History(
+        limits, pa.Table.from_pylist(versions, VERSIONS), pa.Table.from_pylist(checks, CHECKS), volumes, shares
+    )
 
 
-def history(ledger: Ledger, known: Past, keys: Iterable[str], day: date, limits: Limits) -> History:
-    """The past and the newest version before `day` of each of the records."""
-    with ledger.read() as conn:
-        rows = [row for part in chunks(sorted(set(keys))) for row in _versions(conn, part, day)]
-    return History(limits, pa.Table.from_pylist(rows, VERSIONS), known.checks, known.volumes, known.shares)
+def _distinct(table: pa.Table, name: str) -> list[Any]:
+    return [value for value in pc.unique(table.column(name)).to_pylist() if value]
 
 
 def _versions(conn: Connection, keys: Any, day: date) -> Iterator[dict[str, Any]]:
@@ -77,29 +71,20 @@ def _volumes(conn: Connection, since: date, day: date) -> pa.Table:
     return pa.Table.from_pylist(rows, VOLUMES)
 
 
-def _counts(conn: Connection, since: date, day: date) -> tuple[pa.Table, pa.Table]:
-    v = record_version.c
-    start = min(since, day.replace(month=1, day=1)).isoformat()
-    query = select(v.owner_dept, v.record_key, v.day, v.payload).where(
-        v.kind == KIND, v.day >= start, v.day < day.isoformat()
-    )
-    checks: dict[tuple[str, str, int], set[str]] = {}
-    shares: Counter[tuple[str, str, str]] = Counter()
-    for dept, key, on, payload in conn.execute(query.execution_options(yield_per=_ROWS_AT_ONCE)):
-        said = orjson.loads(payload)
-        if said.get("uscc") and said.get("inspect_date") and said.get("check_kind") != CASE:
-            checks.setdefault((dept, said["uscc"], int(said["inspect_date"][:4])), set()).add(key)
-        if on >= since.isoformat():
-            shares.update((dept, name, code) for name, code in _codes(said))
-    counted = [{"dept": d, "subject": s, "year": y, "checks": len(k)} for (d, s, y), k in checks.items()]
-    told = [{"dept": d, "field": f, "code": c, "rows": n} for (d, f, c), n in shares.items()]
-    return pa.Table.from_pylist(counted, CHECKS), pa.Table.from_pylist(told, SHARES)
+def _checks(conn: Connection, table: pa.Table, dept: str, start: date, day: date) -> Iterator[dict[str, Any]]:
+    """Records that made a subject of the batch a checked one in a year of the batch, each counted once."""
+    c = subject_check.c
+    years = [year for year in pc.unique(pc.year(table.column("inspect_date"))).to_pylist() if year is not None]
+    query = select(c.subject, c.year, func.count(c.record_key.distinct())).group_by(c.subject, c.year)
+    query = query.where(c.dept == dept, c.year.in_(years), c.day >= start.isoformat(), c.day < day.isoformat())
+    for some in chunks(sorted(_distinct(table, "uscc"))):
+        for subject, year, n in conn.execute(query.where(c.subject.in_(some))).tuples():
+            yield {"dept": dept, "subject": subject, "year": year, "checks": n}
 
 
-def _codes(said: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """(field, code) for each row that the record had in the standard table."""
-    for item in said.get("items") or ():
-        for name in SHARE_FIELDS:
-            code = item.get(name) if name in item else said.get(name)
-            if code:
-                yield name, code
+def _shares(conn: Connection, depts: Sequence[str], since: date, day: date) -> pa.Table:
+    c = code_count.c
+    query = select(c.dept, c.field, c.code, func.sum(c.n)).group_by(c.dept, c.field, c.code)
+    query = query.where(c.dept.in_(depts), c.day >= since.isoformat(), c.day < day.isoformat())
+    rows = [{"dept": d, "field": f, "code": x, "rows": int(n)} for d, f, x, n in conn.execute(query).tuples()]
+    return pa.Table.from_pylist(rows, SHARES)

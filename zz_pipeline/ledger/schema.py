@@ -21,12 +21,16 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from zz_pipeline.ledger.alert_tables import alert_message as alert_message
 from zz_pipeline.ledger.alert_tables import alert_sending as alert_sending
 from zz_pipeline.ledger.alert_tables import alert_state as alert_state
 from zz_pipeline.ledger.alert_tables import metadata as metadata
+from zz_pipeline.ledger.derived_tables import code_count as code_count
+from zz_pipeline.ledger.derived_tables import publicity as publicity
+from zz_pipeline.ledger.derived_tables import subject_check as subject_check
 
 KIND, KEY, DEPT, PLATFORM, DAY, DIGEST = String(10), String(35), String(8), String(32), String(10), String(64)
 
@@ -83,6 +87,9 @@ refused_input = _table(
     Column("at", Float, nullable=False),
 )
 
+# Takings down that are not proven yet: what is still shown somewhere is among these few.
+TAKEDOWN = text("op = 'WITHDRAW' AND state <> 'CONFIRMED'")
+
 # One row = record version × platform. `dept` is the owner; the lane is (platform, dept).
 outbox = _table(
     "outbox",
@@ -126,9 +133,12 @@ outbox = _table(
         ["kind", "record_key", "version"],
         ["record_version.kind", "record_version.record_key", "record_version.version"],
     ),
-    Index("outbox_lane", "platform", "dept", "state", "next_at"),
+    # Without statistics SQLite takes the index with most columns in `=`: the questions of a night name these.
+    Index("outbox_lane", "state", "platform", "dept", "rule"),
     Index("outbox_day", "day", "platform", "state"),
-    Index("outbox_batch", "batch_id"),
+    Index("outbox_batch", "batch_id", "platform"),
+    Index("outbox_record", "kind", "record_key", "version"),
+    Index("outbox_takedown", "op", sqlite_where=TAKEDOWN, postgresql_where=TAKEDOWN),
 )
 
 batch = _table(
@@ -200,7 +210,7 @@ holding = _table(
     Column("state", String(10), nullable=False),  # PRESENT | WITHDRAWN
     Column("content_hash", DIGEST, nullable=False),
     Column("confirmed_at", Float, nullable=False),
-    Index("holding_record", "kind", "record_key"),
+    Index("holding_record", "record_key", "kind", "platform"),
     Index("holding_time", "platform", "dept", "confirmed_at"),
 )
 
@@ -249,6 +259,7 @@ intake = _table(
     Column("started_at", Float, nullable=False),
     Column("finished_at", Float),
     Index("intake_day", "day", "dept", "kind"),
+    Index("intake_source", "dept", "kind", "state", "day"),
 )
 
 watermark = _table(
@@ -322,21 +333,6 @@ suppression = _table(
     Column("source", String(64), nullable=False, default=""),
     Column("state", String(16), nullable=False),  # APPLIED | UNKNOWN_KEY
     Column("at", Float, nullable=False),
-)
-
-# What may be public now, one row a record: from when its period counts, and when it ends by the county's table.
-publicity = _table(
-    "publicity",
-    Column("kind", KIND, primary_key=True),
-    Column("record_key", KEY, primary_key=True),
-    Column("name", String(40), nullable=False),  # class of the table of periods
-    Column("field", String(200), nullable=False, default=""),
-    Column("since", DAY, nullable=False),
-    Column("until", String(19), nullable=False, default=""),  # the record's own end; empty if it has none
-    Column("ends", String(19)),  # last moment of publicity, county's wall time; NULL = no end
-    Column("rules", DIGEST, nullable=False, default=""),  # mark of the table by which `ends` was reckoned
-    Index("publicity_ends", "ends"),
-    Index("publicity_rules", "rules"),
 )
 
 conflict = _table(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, insert, select, text, update
 
-from zz_pipeline.ledger import audit, publicity
+from zz_pipeline.ledger import audit, counts, publicity
 from zz_pipeline.ledger.intake import FileNote
 from zz_pipeline.ledger.payload import Content
 from zz_pipeline.ledger.schema import outbox, record_head, record_version, suppression
@@ -131,6 +131,8 @@ def write_versions(
     _move_heads(conn, source, changes, heads)
     conn.execute(insert(outbox), rows)
     publicity.note(conn, source.kind, shown)
+    contents = ((c.content.record_key, c.content.payload) for c in changes)
+    counts.note(conn, source.kind, source.owner, source.day.isoformat(), contents)
     for start in range(0, len(told), CHUNK):
         part = told[start : start + CHUNK]
         audit.append(
