@@ -121,7 +121,7 @@ def returned(night: Night, day: date) -> dict[str, Any]:
 
 
 def delivered(done: DeliveryResult, url: str) -> dict[str, Any]:
-    """What a delivery run did: requests, rows that came into each state, rows left in each state."""
+    """What a delivery run did: requests, rows that came into each state, rows left in each that is not the end."""
     moves = {f"本次{STATES[state]}": n for state, n in done.moves.items()}
     left = {f"现有{STATES[state]}": n for state, n in done.left.items()}
     return {"请求数": done.requests, **moves, **left, "平台地址": dg.MetadataValue.url(url)}

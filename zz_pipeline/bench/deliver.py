@@ -70,5 +70,5 @@ def deliver(clocks: Clocks, *, keys: Sequence[str], platforms: Sequence[str]) ->
     failed = [*(s.error for s in steps if not s.ok), *(alarm for result in results for alarm in result.alarms)]
     if failed:
         raise ZzError(failed[0])
-    clocks.told["deliveries"] = sum(result.left["CONFIRMED"] for result in results)
+    clocks.told["deliveries"] = sum(result.moves["CONFIRMED"] for result in results)
     clocks.told["requests"] = sum(result.requests for result in results)

@@ -67,7 +67,7 @@ class DeliveryResult:
 
     @property
     def left(self) -> Counter[str]:
-        """How many rows of the lanes are in each state now."""
+        """How many rows of the lanes are now in each state that is not the end."""
         return sum((Counter(lane.left) for lane in self.lanes.values()), Counter())
 
 

@@ -91,8 +91,9 @@ def _superseded(platform: str) -> ColumnElement[bool]:
 
 def drop_superseded(conn: Connection, lane: Lane, batch_id: str, now: float) -> list[OutRow]:
     """Cancel the rows of a batch that came back READY although a later version rules them out. In a fenced transaction."""
-    ready = and_(mine(lane.platform, lane.dept), outbox.c.batch_id == batch_id, outbox.c.state == State.READY)
-    rows = read_rows(conn, ready, _superseded(lane.platform))
+    # without the department, which a batch has anyway: with it SQLite reads all that waits in the lane
+    here = and_(outbox.c.platform == lane.platform, outbox.c.batch_id == batch_id, outbox.c.state == State.READY)
+    rows = read_rows(conn, here, _superseded(lane.platform))
     facts = Facts(now=now, reason="没有到达平台，且已有更新的版本或已决定撤回，本版不再发送")
     dropped = [advance(row, Event.CANCELLED, facts)[0] for row in rows]
     save_rows(conn, lane.platform, dropped, now)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 
 from zz_pipeline.delivery import budget, gates, holdings, points
 from zz_pipeline.delivery.ahead import Ahead
@@ -21,7 +21,7 @@ from zz_pipeline.delivery.meter import Line, Meter
 from zz_pipeline.delivery.protocol import Answer, Clock, Effect, Sent, State
 from zz_pipeline.delivery.rows import read_batch, read_rows
 from zz_pipeline.delivery.settle import QUOTA, Heard, Outcome, probed, settle, unsend
-from zz_pipeline.delivery.states import FOR_PEOPLE
+from zz_pipeline.delivery.states import FOR_PEOPLE, OPEN
 from zz_pipeline.errors import DeliveryError, LedgerError
 from zz_pipeline.ledger.again import again
 from zz_pipeline.ledger.schema import lane as lane_table
@@ -277,7 +277,8 @@ class Worker:
         return True
 
     def _left(self) -> dict[str, int]:
-        mine = gates.mine(self.lane.platform, self.lane.dept)
+        """What is not over; to count what is would cost as much as the ledger is old."""
+        mine = and_(gates.mine(self.lane.platform, self.lane.dept), outbox.c.state.in_((*OPEN, *FOR_PEOPLE)))
         with self.lane.ledger.read() as conn:
             found = conn.execute(select(outbox.c.state, func.count()).where(mine).group_by(outbox.c.state))
             return {row[0]: row[1] for row in found}
