@@ -13,10 +13,11 @@ from operator import attrgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, select, text, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from zz_pipeline.delivery.protocol import Row, RowKey, State
 from zz_pipeline.delivery.states import Do, Event, ImpossibleStep, Move, step
+from zz_pipeline.ledger.prepared import Prepared
 from zz_pipeline.ledger.schema import batch, outbox
 
 Wire = tuple[dict[str, Any], ...]
@@ -176,7 +177,7 @@ def _row(found: Sequence[Any]) -> OutRow:
     )
 
 
-_SAVE = text(
+_SAVE = Prepared(
     "UPDATE outbox SET state = :state, reason = :reason, rule = :rule, wire = :wire, batch_id = :batch_id,"
     " epoch = :epoch, sent_at = :sent_at, tries = :tries, next_at = :next_at, absences = :absences,"
     " first_absent_at = :first_absent_at, receipt = :receipt, remote_code = :remote_code, updated_at = :now"
@@ -186,20 +187,17 @@ _SAVE = text(
 
 def save_rows(conn: Connection, platform: str, rows: Sequence[OutRow], now: float) -> None:
     """Write rows that `advance` made from rows read in this very transaction."""
-    if not rows:
-        return
-    conn.execute(_SAVE, [_parameters(row, platform, now) for row in rows])
-
-
-def _parameters(row: OutRow, platform: str, now: float) -> dict[str, Any]:
-    kind, record_key, version = row.key
-    return {
-        "state": str(row.state), "reason": row.reason, "rule": row.rule, "wire": row.wire, "batch_id": row.batch_id,
-        "epoch": row.epoch, "sent_at": row.sent_at, "tries": row.tries, "next_at": row.next_at,
-        "absences": row.absences, "first_absent_at": row.first_absent_at, "receipt": row.receipt,
-        "remote_code": row.remote_code, "now": now, "platform": platform, "kind": kind, "record_key": record_key,
-        "version": version,
-    }  # fmt: skip
+    # in the order of _SAVE's names; a state's value, because a driver may not know what a state is
+    _SAVE.write(
+        conn,
+        [
+            (
+                r.state.value, r.reason, r.rule, r.wire, r.batch_id, r.epoch, r.sent_at, r.tries, r.next_at, r.absences,
+                r.first_absent_at, r.receipt, r.remote_code, now, platform, *r.key,
+            )
+            for r in rows
+        ],
+    )  # fmt: skip
 
 
 _BATCH = ("batch_id", "path", "number", "body", "digest", "n", "state", "created_at", "next_at", "polls")
