@@ -15,16 +15,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 
 import orjson
 from sqlalchemy import insert, select, update
 
 from zz_pipeline.delivery import compare, repair_plan, twins
 from zz_pipeline.delivery.client import Client, check_identity
-from zz_pipeline.delivery.compare import Found, Held
+from zz_pipeline.delivery.compare import Found
 from zz_pipeline.delivery.lanes import Lane, take
-from zz_pipeline.delivery.listed import Listed
+from zz_pipeline.delivery.listed import Held, Listed
 from zz_pipeline.delivery.meter import Meter
 from zz_pipeline.delivery.our_side import LedgerBook, Rendering
 from zz_pipeline.delivery.protocol import Clock, State
@@ -191,23 +191,35 @@ class _Run:
             line.close()
 
     def _kind(self, lane: Lane, meter: Meter, kind: str, rendering: Rendering, result: ReconcileResult) -> None:
-        with Listed() as theirs, Listed() as full:
+        with Listed(kind) as theirs:
             self._list(meter, kind, None if self.lists_all else self.since - SKEW, theirs)
             with self.ledger.read() as conn:
                 book = LedgerBook(conn, self.spec.name, lane.dept, kind, rendering)
+                theirs.hold(book.holdings(0.0 if self.lists_all else self.start))
+                if not self.lists_all:  # what was confirmed before the window may have changed in it
+                    theirs.hold(book.held(theirs.unheld()))
                 strange: list[Found] = []
                 self._note(lane, _without(compare.differences(kind, theirs, book), strange), result)
-                if any(True for _ in compare.missing(theirs, self.start, book)):
-                    # our clock of confirmation is not the platform's clock of change: only a full list tells
-                    if not self.lists_all:
-                        self._list(meter, kind, None, full)
-                    there = theirs if self.lists_all else full
-                    self._note(lane, _missing(kind, theirs, there, self.start, book), result)
+                self._note(lane, self._missing(meter, kind, theirs, book), result)
                 found = twins.identified(conn, self.spec.name, lane.dept, kind, self.adapter, meter, strange)
                 self._note(lane, found, result)
                 meter.flush()
-                result.counts["theirs"] += len(theirs)
-                result.counts["ours"] += book.counted(self.start)
+            result.counts["theirs"] += len(theirs)
+            result.counts["ours"] += theirs.held_since(self.start)
+
+    def _missing(self, meter: Meter, kind: str, theirs: Listed, book: LedgerBook) -> Iterator[Found]:
+        """What should be in the list and is not, as a full list sees it."""
+        source = iter(compare.missing(theirs, self.start, book))
+        if (first := next(source, None)) is None:
+            return
+        gone = chain([first], source)
+        if self.lists_all:
+            yield from _told(kind, gone, theirs, book)
+            return
+        with Listed(kind) as full:
+            # our clock of confirmation is not the platform's clock of change: only a full list tells
+            self._list(meter, kind, None, full)
+            yield from _told(kind, gone, full, book)
 
     def _list(self, meter: Meter, kind: str, since: datetime | None, into: Listed) -> None:
         try:
@@ -258,14 +270,13 @@ def _without(found: Iterable[Found], strange: list[Found]) -> Iterator[Found]:
             yield one
 
 
-def _missing(kind: str, theirs: Listed, full: Listed, since: float, book: LedgerBook) -> Iterator[Found]:
+def _told(kind: str, gone: Iterator[Held], full: Listed, book: LedgerBook) -> Iterator[Found]:
     """What is not in the list of the window: lost if it is in no list at all, else judged by what the full list says."""
-    source: Iterator[Held] = compare.missing(theirs, since, book)
-    while part := list(islice(source, CHUNK)):
+    while part := list(islice(gone, CHUNK)):
         there = full.of([mine.remote_key for mine in part])
         yield from (compare.lost(mine) for mine in part if mine.remote_key not in there)
-        if there:
-            yield from compare.differences(kind, full, book, only=iter([list(there.values())]))
+        pairs = [(there[mine.remote_key], mine) for mine in part if mine.remote_key in there]
+        yield from compare.differences(kind, full, book, only=pairs)
 
 
 def shown(result: ReconcileResult) -> Sequence[dict[str, str]]:

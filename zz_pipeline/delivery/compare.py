@@ -1,34 +1,25 @@
 """Comparing a platform's list with what we believe it holds: typed differences, no effects.
 
 Belongs here: the types of difference and how they are told apart. Must not: HTTP, writing, repairs.
-Both sides are read in parts; what is kept meanwhile is one part and the last few records that were told.
+Where both sides say the same the scratch database passes over it (`delivery.listed`); what is kept in memory is one part
+of the rest and the last few records that were told.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from zz_pipeline.delivery.listed import Listed
+from zz_pipeline.delivery.listed import Held, Listed
 from zz_pipeline.delivery.protocol import Remote, RowKey, State
 from zz_pipeline.delivery.rows import CHUNK, OutRow
 from zz_pipeline.delivery.states import OUT
 
+Pair = tuple[Remote, Held | None]
 REMEMBERED = 2000  # records told as recovered lately; the entries of one record lie close together
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """One holding of ours; `confirmed_at` in Unix seconds."""
-
-    remote_key: str
-    key: RowKey
-    state: str  # PRESENT | WITHDRAWN
-    content_hash: str
-    confirmed_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +39,8 @@ class Found:
 class Book(Protocol):
     """Our side of the comparison, asked for in parts."""
 
-    def held(self, remote_keys: Sequence[str]) -> Mapping[str, Held]:
-        """Our holdings under these keys."""
-        ...
-
-    def holdings(self, since: float) -> Iterator[Held]:
-        """All that was confirmed since then and should be there."""
+    def foresee(self, remote_keys: Sequence[str]) -> None:
+        """Rows of these records (at most `CHUNK`) will be asked for."""
         ...
 
     def rows(self, remote_key: str) -> Sequence[OutRow]:
@@ -76,18 +63,17 @@ def same(held: Held, remote: Remote) -> bool:
     return held.state == remote.state and (held.state == "WITHDRAWN" or held.content_hash == remote.content_hash)
 
 
-def differences(kind: str, theirs: Listed, book: Book, only: Iterator[list[Remote]] | None = None) -> Iterator[Found]:
+def differences(kind: str, theirs: Listed, book: Book, only: Iterable[Pair] | None = None) -> Iterator[Found]:
     """What the platform shows and we do not believe. Rows that are just being judged are left to delivery.
 
-    only: the parts of the list to judge, if not all of it.
+    only: the entries to judge, if not all that differ.
     """
     told: OrderedDict[RowKey, None] = OrderedDict()
-    for part in theirs.parts() if only is None else only:
-        held = book.held([remote.remote_key for remote in part])
-        for remote in part:
-            mine = held.get(remote.remote_key)
-            if mine is not None and same(mine, remote):
-                continue
+    source = theirs.differing() if only is None else only
+    pairs = ((remote, mine) for remote, mine in source if mine is None or not same(mine, remote))
+    while part := list(islice(pairs, CHUNK)):
+        book.foresee([remote.remote_key for remote, _ in part])
+        for remote, mine in part:
             found = _judged(kind, mine, remote, theirs, book)
             if found is None or (found.type == "recovered" and found.key in told):
                 continue
@@ -100,11 +86,11 @@ def differences(kind: str, theirs: Listed, book: Book, only: Iterator[list[Remot
 
 def missing(theirs: Listed, since: float, book: Book) -> Iterator[Held]:
     """What was confirmed since then and is not in the list; a full list must say so too before it is called lost."""
-    source = book.holdings(since)
+    source = theirs.absent(since)
     while part := list(islice(source, CHUNK)):
-        there = theirs.of([mine.remote_key for mine in part])
+        book.foresee([mine.remote_key for mine in part])
         for mine in part:
-            if mine.remote_key not in there and not any(row.state in OUT for row in book.rows(mine.remote_key)):
+            if not any(row.state in OUT for row in book.rows(mine.remote_key)):
                 yield mine
 
 

@@ -1,33 +1,75 @@
-"""A platform's list in a scratch database: as long as the platform likes, with little of it in memory.
+"""A platform's list in a scratch database, and beside it what we believe: as long as both like, with little in memory.
 
-Belongs here: taking in a list page by page, reading it back by key. Must not: comparing, HTTP, the business database.
-What is kept in memory is one part of `CHUNK` entries and the database's page cache (2 MB), whatever the length.
+Belongs here: taking both sides in, telling where they do not say the same, reading by key. Must not: judging what a
+difference means, HTTP, the business database.
+
+Each side is written down as it comes and then sorted once: to put every entry in its place at once costs the more, the
+longer the list is. Kept in memory are the database's cache and its sorter's, `_CACHE` KiB each, whatever the length.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
-from zz_pipeline.delivery.protocol import Remote
-from zz_pipeline.delivery.rows import CHUNK
+from zz_pipeline.delivery.protocol import Remote, RowKey
 
-_TABLE = """
-CREATE TABLE listed (remote_key TEXT PRIMARY KEY, kind TEXT, state TEXT, content_hash TEXT, version INTEGER,
-  receipt TEXT, updated_at TEXT) WITHOUT ROWID
-"""
-_COLUMNS = "remote_key, kind, state, content_hash, version, receipt, updated_at"
+Holding = tuple[str, str, int, str, str, float]  # remote key, record key, version, state, content hash, confirmed at
+
+_CACHE = 32_000
+_SIDES = {
+    "listed": "remote_key TEXT PRIMARY KEY, kind TEXT, state TEXT, content_hash TEXT, version INTEGER, receipt TEXT,"
+    " updated_at TEXT",
+    "held": "remote_key TEXT PRIMARY KEY, record_key TEXT, version INTEGER, state TEXT, content_hash TEXT,"
+    " confirmed_at REAL",
+}
+_WIDTHS = {side: columns.count(",") + 1 for side, columns in _SIDES.items()}
+_TAKE = {
+    side: (
+        f"CREATE TABLE came AS SELECT * FROM {side} LIMIT 0",  # noqa: S608 - names of `_SIDES`
+        f"INSERT INTO came VALUES ({','.join('?' * width)})",  # noqa: S608 - marks
+        f"INSERT OR REPLACE INTO {side} SELECT * FROM came ORDER BY remote_key, rowid",  # noqa: S608 - names of `_SIDES`
+    )
+    for side, width in _WIDTHS.items()
+}
+# A row value that holds a NULL is never the same: what only one side has is told as well.
+_DIFFERING = (
+    "SELECT listed.*, held.* FROM listed LEFT JOIN held USING (remote_key)"
+    " WHERE (listed.state, listed.content_hash) IS NOT (held.state, held.content_hash) ORDER BY listed.remote_key"
+)
+_UNHELD = (
+    "SELECT remote_key FROM listed WHERE NOT EXISTS (SELECT 1 FROM held WHERE held.remote_key = listed.remote_key)"
+)
+_ABSENT = (
+    "SELECT * FROM held WHERE state = 'PRESENT' AND confirmed_at >= ? AND NOT EXISTS"
+    " (SELECT 1 FROM listed WHERE listed.remote_key = held.remote_key) ORDER BY remote_key"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One holding of ours; `confirmed_at` in Unix seconds."""
+
+    remote_key: str
+    key: RowKey
+    state: str  # PRESENT | WITHDRAWN
+    content_hash: str
+    confirmed_at: float
 
 
 class Listed:
-    """What a platform's list says, by key; of an entry that comes twice the later statement counts."""
+    """What a platform's list says of one kind, by key, and what we believe of the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
         self._db = sqlite3.connect("", isolation_level=None)  # an unnamed database: on disk, gone when it is closed
-        self._db.execute("PRAGMA cache_size = -2000")
-        self._db.execute(_TABLE)
+        self._db.execute(f"PRAGMA cache_size = -{_CACHE}")
+        self._db.execute("PRAGMA journal_mode = OFF")  # what goes wrong ends the comparison, and this with it
+        for side, columns in _SIDES.items():
+            self._db.execute(f"CREATE TABLE {side} ({columns}) WITHOUT ROWID")
 
     def __enter__(self) -> Listed:
         return self
@@ -39,24 +81,30 @@ class Listed:
         return int(self._db.execute("SELECT count(*) FROM listed").fetchone()[0])
 
     def add(self, remotes: Iterable[Remote]) -> Listed:
-        """Take entries in, a part at a time."""
-        source = iter(remotes)
-        while part := list(islice(source, CHUNK)):
-            self._db.execute("BEGIN")
-            rows = [(r.remote_key, r.kind, r.state, r.content_hash, r.version, r.receipt, r.updated_at) for r in part]
-            self._db.executemany("INSERT OR REPLACE INTO listed VALUES (?,?,?,?,?,?,?)", rows)
-            self._db.execute("COMMIT")
-        return self
+        """Take a list in; of an entry that comes twice the later statement counts."""
+        return self._take("listed", remotes)
 
-    def parts(self) -> Iterator[list[Remote]]:
-        """All entries in the order of their keys, `CHUNK` at a time."""
-        after = ""
-        while True:
-            found = self._read("remote_key > ? ORDER BY remote_key LIMIT ?", (after, CHUNK))
-            if not found:
-                return
-            yield found
-            after = found[-1].remote_key
+    def hold(self, holdings: Iterable[Holding]) -> Listed:
+        """Take in what we believe; it may be read from this very list meanwhile."""
+        return self._take("held", holdings)
+
+    def held_since(self, since: float) -> int:
+        """How many holdings were confirmed since then."""
+        return int(self._db.execute("SELECT count(*) FROM held WHERE confirmed_at >= ?", (since,)).fetchone()[0])
+
+    def unheld(self) -> Iterator[str]:
+        """Keys in the list of which no holding was taken in yet."""
+        return (key for (key,) in self._db.execute(_UNHELD))
+
+    def differing(self) -> Iterator[tuple[Remote, Held | None]]:
+        """Entries of which we do not believe the very same, in the order of their keys, with what we believe if anything."""
+        width = _WIDTHS["listed"]
+        for row in self._db.execute(_DIFFERING):
+            yield Remote._make(row[:width]), self._held(row[width:]) if row[width] is not None else None
+
+    def absent(self, since: float) -> Iterator[Held]:
+        """What we have believed to be there since then, and is not in the list, in the order of the keys."""
+        return map(self._held, self._db.execute(_ABSENT, (since,)))
 
     def of(self, keys: Sequence[str]) -> dict[str, Remote]:
         """The entries of those keys that are there; at most `CHUNK` keys."""
@@ -71,5 +119,20 @@ class Listed:
         )
 
     def _read(self, where: str, values: Sequence[str | int]) -> list[Remote]:
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM listed WHERE {where}", values)  # noqa: S608 - constants and marks
-        return [Remote(key, kind, *rest) for key, kind, *rest in rows]
+        rows = self._db.execute(f"SELECT * FROM listed WHERE {where}", values)  # noqa: S608 - constants and marks
+        return [Remote._make(row) for row in rows]
+
+    def _held(self, row: Sequence[Any]) -> Held:
+        remote_key, record_key, version, state, content_hash, confirmed_at = row
+        return Held(remote_key, RowKey(self.kind, record_key, version), state, content_hash, confirmed_at)
+
+    def _take(self, side: str, rows: Iterable[Sequence[Any]]) -> Listed:
+        """Write rows as they come, then once more in the order of their keys, so that each is put behind the one before."""
+        create, insert, sort = _TAKE[side]
+        self._db.execute("BEGIN")
+        self._db.execute(create)
+        self._db.executemany(insert, rows)
+        self._db.execute(sort)
+        self._db.execute("DROP TABLE came")
+        self._db.execute("COMMIT")
+        return self

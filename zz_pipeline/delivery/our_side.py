@@ -6,23 +6,28 @@ Belongs here: `LedgerBook`, the `compare.Book` over one lane and kind. Must not:
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, and_, select
 
 from zz_pipeline.delivery import compare
-from zz_pipeline.delivery.compare import Held
-from zz_pipeline.delivery.protocol import Adapter, Remote, RenderContext, RowKey, State
-from zz_pipeline.delivery.rows import OutRow, read_rows
+from zz_pipeline.delivery.listed import Holding
+from zz_pipeline.delivery.protocol import Adapter, Remote, RenderContext, State
+from zz_pipeline.delivery.rows import CHUNK, OutRow, read_rows
 from zz_pipeline.errors import NotRenderable
 from zz_pipeline.ledger.schema import holding, outbox, record_version
 from zz_pipeline.settings import Department
 from zz_pipeline.standard.results import FollowUps
 
+_HOLDING = tuple(
+    holding.c[name] for name in ("remote_key", "record_key", "version", "state", "content_hash", "confirmed_at")
+)
+_STREAMED = 5000
 REMEMBERED = 2000  # records whose rows are kept in memory
 DAYS_SENT = 31  # for so long what was frozen on a day may have been sent again until it was taken
 
@@ -44,35 +49,41 @@ class LedgerBook:
         self.conn, self.platform, self.dept, self.kind, self.rendering = conn, platform, dept, kind, rendering
         self._seen: OrderedDict[tuple[str, ...], list[OutRow]] = OrderedDict()
 
-    def held(self, remote_keys: Sequence[str]) -> Mapping[str, Held]:
-        """Our holdings under these keys (at most one IN list of them)."""
+    def holdings(self, since: float) -> Iterator[Holding]:
+        """All that was confirmed since then, streamed."""
+        mine = and_(holding.c.platform == self.platform, holding.c.dept == self.dept, holding.c.kind == self.kind)
+        query = select(*_HOLDING).where(mine, holding.c.confirmed_at >= since)
+        return iter(self.conn.execute(query, execution_options={"yield_per": _STREAMED}))
+
+    def held(self, remote_keys: Iterable[str]) -> Iterator[Holding]:
+        """Our holdings under these keys, a part of them at a time."""
         # by the primary key alone: with the department beside it SQLite reads all of the department for each part
         where = and_(holding.c.platform == self.platform, holding.c.kind == self.kind)
-        rows = self.conn.execute(select(holding).where(where, holding.c.remote_key.in_(remote_keys)))
-        return {row.remote_key: self._held(row) for row in rows if row.dept == self.dept}
-
-    def holdings(self, since: float) -> Iterator[Held]:
-        """All that was confirmed since then and should be there, streamed."""
-        where = and_(self._mine(), holding.c.kind == self.kind, holding.c.confirmed_at >= since)
-        query = select(holding).where(where, holding.c.state == "PRESENT")
-        for row in self.conn.execute(query, execution_options={"yield_per": 500}):
-            yield self._held(row)
-
-    def counted(self, since: float) -> int:
-        """How many holdings were confirmed since then."""
-        where = and_(self._mine(), holding.c.kind == self.kind, holding.c.confirmed_at >= since)
-        return int(self.conn.scalar(select(func.count()).select_from(holding).where(where)) or 0)
+        keys = iter(remote_keys)
+        while part := list(islice(keys, CHUNK)):
+            rows = self.conn.execute(select(*_HOLDING, holding.c.dept).where(where, holding.c.remote_key.in_(part)))
+            yield from (row[:-1] for row in rows if row.dept == self.dept)
 
     def rows(self, remote_key: str) -> list[OutRow]:
         """Our rows of the record behind a remote key, newest first."""
         names = compare.record_keys(remote_key)
         if names not in self._seen:
-            mine = and_(outbox.c.platform == self.platform, outbox.c.dept == self.dept, outbox.c.kind == self.kind)
-            found = read_rows(self.conn, mine, outbox.c.record_key.in_(names), lock=False)
-            self._seen[names] = sorted(found, key=lambda row: row.key.version, reverse=True)
-            if len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
+            self.foresee([remote_key])
         return self._seen[names]
+
+    def foresee(self, remote_keys: Sequence[str]) -> None:
+        """Read the rows behind these keys (at most `CHUNK`) at once: they will be asked for."""
+        wanted = {names for key in remote_keys if (names := compare.record_keys(key)) not in self._seen}
+        mine = and_(outbox.c.platform == self.platform, outbox.c.dept == self.dept, outbox.c.kind == self.kind)
+        here = outbox.c.record_key.in_(sorted({name for names in wanted for name in names}))
+        by_name: dict[str, list[OutRow]] = {}
+        for row in read_rows(self.conn, mine, here, lock=False) if wanted else ():
+            by_name.setdefault(row.key.record_key, []).append(row)
+        for names in wanted:
+            found = [row for name in names for row in by_name.get(name, ())]
+            self._seen[names] = sorted(found, key=lambda row: row.key.version, reverse=True)
+        while len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
 
     def hashes(self, row: OutRow, remote: Remote | None = None) -> Iterator[frozenset[str]]:
         """Of the frozen wire; else, for a row never claimed (after a restore), of what it sent before `remote` changed.
@@ -119,10 +130,3 @@ class LedgerBook:
             )
         except NotRenderable:
             return ()  # delivery says so with its reason when the row's turn comes
-
-    def _mine(self) -> Any:
-        return and_(holding.c.platform == self.platform, holding.c.dept == self.dept)
-
-    def _held(self, row: Any) -> Held:
-        key = RowKey(self.kind, row.record_key, row.version)
-        return Held(row.remote_key, key, row.state, row.content_hash, row.confirmed_at)

@@ -72,9 +72,8 @@ class Call(Protocol):
     def __call__(self, method: str, path: str, *, query: str = "", body: bytes | None = None) -> Reply: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """One thing a platform holds, as its list or an answer shows it."""
+class Remote(NamedTuple):
+    """One thing a platform holds, as its list or an answer shows it. A tuple: a list may have millions of them."""
 
     remote_key: str
     kind: str

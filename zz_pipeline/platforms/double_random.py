@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 from zz_pipeline.delivery.protocol import (
@@ -25,7 +26,7 @@ from zz_pipeline.delivery.protocol import (
     Verdict,
 )
 from zz_pipeline.delivery.signing import canonical, sm3_hex
-from zz_pipeline.platforms import wire
+from zz_pipeline.platforms import pages, wire
 from zz_pipeline.platforms.double_random_wire import upsert, withdrawal
 from zz_pipeline.platforms.wire import Contradiction, QueryFailed
 from zz_pipeline.settings import Department
@@ -178,8 +179,8 @@ class DoubleRandom:
     def listing(self, call: Call, kind: str, since: datetime | None, until: datetime | None) -> Iterator[Remote]:
         """Records of a kind by last change; a record may come twice, the later statement counts."""
         pairs = [("kind", _KINDS[kind]), *wire.bounds(("updatedFrom", "updatedTo"), since, until)]
-        for item in wire.cursor_pages(_get, call, "/api/v1/records", pairs):
-            yield _remote(item, kind)
+        for items in pages.by_cursor(_get, call, "/api/v1/records", pairs):
+            yield from _remotes(items, kind)
 
 
 # ---------------------------------------------------------------- reading
@@ -296,25 +297,22 @@ def _lookup(call: Call, kind: str, keys: Sequence[str]) -> dict[str, Remote]:
     found: dict[str, Remote] = {}
     for part in wire.chunks(keys):
         data = _get(call, "/api/v1/records", [("kind", _KINDS[kind]), ("recordKeys", ",".join(part))])
-        for item in wire.items_of(data):
-            remote = _remote(item, kind)
+        for remote in _remotes(wire.items_of(data), kind):
             if remote.remote_key not in part or remote.remote_key in found:
                 raise QueryFailed(Answer(Effect.UNKNOWN, alarm="平台按编号查询时返回了没有问到的记录。"))
             found[remote.remote_key] = remote
     return found
 
 
-def _remote(item: Mapping[str, Any], kind: str) -> Remote:
+def _remotes(items: Sequence[Mapping[str, Any]], kind: str) -> list[Remote]:
     with wire.usable():
-        state = _STATES.get(wire.text(item, "state"))
-        if state is None:
-            raise Contradiction("平台清单中的状态不在约定之内")
-        return Remote(
-            remote_key=wire.text(item, "recordKey"),
-            kind=kind,
-            state=state,
-            content_hash=wire.text(item, "contentHash"),
-            version=wire.number(item, "version"),
-            receipt=wire.text(item, "receiptNo", empty=True),
-            updated_at=wire.text(item, "updatedAt"),
+        columns = (
+            pages.texts(items, "recordKey"),
+            repeat(kind),
+            pages.words(items, "state", _STATES, "平台清单中的状态不在约定之内"),
+            pages.texts(items, "contentHash"),
+            pages.numbers(items, "version"),
+            pages.texts(items, "receiptNo", empty=True),
+            pages.texts(items, "updatedAt"),
         )
+        return list(map(Remote, *columns))

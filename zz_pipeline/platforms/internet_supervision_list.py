@@ -5,13 +5,17 @@ Belongs here: `GET /exchange/records` of contracts/internet_supervision.md. Must
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
+import numpy as np
+
 from zz_pipeline.delivery.protocol import Answer, Call, Effect, Remote
-from zz_pipeline.platforms import wire
-from zz_pipeline.platforms.wire import Contradiction, QueryFailed
+from zz_pipeline.platforms import pages, wire
+from zz_pipeline.platforms.wire import QueryFailed
 
 _TABLES = {"inspection": "jg_jgxw_check_action", "rating": "credit_assess"}
 _STATES = {"i": "PRESENT", "u": "PRESENT", "d": "WITHDRAWN"}
@@ -47,8 +51,7 @@ def lookup(call: Call, kind: str, cd_ids: Sequence[str]) -> dict[str, Remote]:
     found: dict[str, Remote] = {}
     for part in wire.chunks(cd_ids):
         data = _get(call, "/exchange/records", [("table", _TABLES[kind]), ("cd_ids", ",".join(part))])
-        for item in wire.items_of(data, "rows"):
-            remote = _remote(item, kind)
+        for remote in _remotes(wire.items_of(data, "rows"), kind):
             if remote.remote_key not in part or remote.remote_key in found:
                 raise QueryFailed(Answer(Effect.UNKNOWN, alarm="平台按编号查询时返回了没有问到的记录。"))
             found[remote.remote_key] = remote
@@ -57,32 +60,30 @@ def lookup(call: Call, kind: str, cd_ids: Sequence[str]) -> dict[str, Remote]:
 
 def _read(call: Call, kind: str, pairs: Sequence[tuple[str, str]]) -> Generator[Remote, None, bool]:
     """The list as it comes; returns whether it stood still while it was read."""
-    seen: set[int] = set()
+    seen = array("q")  # 8 bytes a row: as objects the keys of millions would not fit
     page = 1
     while True:
         data = _get(call, "/exchange/records", [*pairs, ("page", str(page)), ("size", str(_PAGE))])
         with wire.usable():
             total = wire.number(data, "total")
         rows = wire.items_of(data, "rows")
-        for item in rows:
-            remote = _remote(item, kind)
-            seen.add(hash(remote.remote_key))
-            yield remote
+        remotes = _remotes(rows, kind)
+        seen.extend(hash(remote.remote_key) for remote in remotes)
+        yield from remotes
         if len(rows) < _PAGE or page * _PAGE >= total:
-            return len(seen) == total
+            return len(np.unique(np.frombuffer(seen, np.int64))) == total
         page += 1
 
 
-def _remote(item: Mapping[str, Any], kind: str) -> Remote:
+def _remotes(items: Sequence[Mapping[str, Any]], kind: str) -> list[Remote]:
     with wire.usable():
-        state = _STATES.get(wire.text(item, "cd_operation"))
-        if state is None:
-            raise Contradiction("平台清单中的操作不在约定之内")
-        return Remote(
-            remote_key=wire.text(item, "cd_id"),
-            kind=kind,
-            state=state,
-            content_hash=wire.text(item, "content_md5"),
-            receipt=wire.text(item, "receipt", empty=True),
-            updated_at=wire.text(item, "updated_at"),
+        columns = (
+            pages.texts(items, "cd_id"),
+            repeat(kind),
+            pages.words(items, "cd_operation", _STATES, "平台清单中的操作不在约定之内"),
+            pages.texts(items, "content_md5"),
+            repeat(None),
+            pages.texts(items, "receipt", empty=True),
+            pages.texts(items, "updated_at"),
         )
+        return list(map(Remote, *columns))

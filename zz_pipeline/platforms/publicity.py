@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 from zz_pipeline.delivery.protocol import (
@@ -24,13 +25,14 @@ from zz_pipeline.delivery.protocol import (
     Sent,
     Verdict,
 )
-from zz_pipeline.platforms import wire
+from zz_pipeline.platforms import pages, wire
 from zz_pipeline.platforms.publicity_wire import content_sha256, identity, is_stop, record, stops
 from zz_pipeline.platforms.wire import Contradiction, QueryFailed
 from zz_pipeline.settings import Department
 
 PATHS = {"inspection": "/publicity/inspections", "rating": "/publicity/credit-ratings"}
 STOP = "/publicity/stop"
+_KINDS = {kind: kind for kind in PATHS}
 _STATES = {"PUBLIC": "PRESENT", "STOPPED": "WITHDRAWN"}
 _MOST, _MOST_STOPS = 500, 100
 
@@ -161,10 +163,8 @@ class Publicity:
     def listing(self, call: Call, kind: str, since: datetime | None, until: datetime | None) -> Iterator[Remote]:
         """Records of a kind by last change; a record may come twice, the later statement counts."""
         pairs = wire.bounds(("updatedFrom", "updatedTo"), since, until)
-        for item in wire.cursor_pages(_get, call, "/publicity/records", pairs):
-            remote = _remote(item)
-            if remote.kind == kind:
-                yield remote
+        for items in pages.by_cursor(_get, call, "/publicity/records", pairs):
+            yield from (remote for remote in _remotes(items) if remote.kind == kind)
 
 
 # ---------------------------------------------------------------- reading
@@ -244,8 +244,7 @@ def _get(call: Call, path: str, pairs: Sequence[tuple[str, str]]) -> dict[str, A
 def _lookup(call: Call, pub_ids: Sequence[str]) -> dict[str, Remote]:
     found: dict[str, Remote] = {}
     for part in wire.chunks(pub_ids):
-        for item in wire.items_of(_get(call, "/publicity/records", [("pubIds", ",".join(part))])):
-            remote = _remote(item)
+        for remote in _remotes(wire.items_of(_get(call, "/publicity/records", [("pubIds", ",".join(part))]))):
             if remote.remote_key not in part or remote.remote_key in found:
                 raise QueryFailed(Answer(Effect.UNKNOWN, alarm="平台按编号查询时返回了没有问到的记录。"))
             found[remote.remote_key] = remote
@@ -262,15 +261,15 @@ def _contents(call: Call, kind: str, pub_ids: Sequence[str]) -> dict[str, Mappin
     return found
 
 
-def _remote(item: Mapping[str, Any]) -> Remote:
+def _remotes(items: Sequence[Mapping[str, Any]]) -> list[Remote]:
     with wire.usable():
-        state, kind = _STATES.get(wire.text(item, "state")), wire.text(item, "kind")
-        if state is None or kind not in PATHS:
-            raise Contradiction("平台清单中的状态或类别不在约定之内")
-        return Remote(
-            remote_key=wire.text(item, "pubId"),
-            kind=kind,
-            state=state,
-            content_hash=wire.text(item, "contentSha256"),
-            updated_at=wire.text(item, "updatedAt"),
+        columns = (
+            pages.texts(items, "pubId"),
+            pages.words(items, "kind", _KINDS, "平台清单中的状态或类别不在约定之内"),
+            pages.words(items, "state", _STATES, "平台清单中的状态或类别不在约定之内"),
+            pages.texts(items, "contentSha256"),
+            repeat(None),
+            repeat(""),
+            pages.texts(items, "updatedAt"),
         )
+        return list(map(Remote, *columns))

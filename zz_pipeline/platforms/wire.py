@@ -1,4 +1,4 @@
-"""What the contracts share: strict reading of answers, the gateway's refusals, queries and cursor pages.
+"""What the contracts share: strict reading of answers, the gateway's refusals and queries.
 
 Belongs here: small reading helpers that more than one adapter needs. Source: contracts/gateway.md.
 Must not: a single platform's field names, sending by itself (a `Call` is handed in), state transitions.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NoReturn
@@ -23,7 +23,6 @@ KEYS_A_CALL = 100  # all three platforms: at most 100 single keys a query
 _MESSAGE = 300  # characters of a platform's own words that are kept
 _SKEW_SHOWN = 60.0  # a smaller difference between the clocks explains nothing: a proxy may have written the header
 _STATEMENT = json.JSONEncoder(ensure_ascii=False, sort_keys=True)
-_MAX_PAGES = 100_000  # a list that never ends is a fault of the platform
 
 
 class Contradiction(ValueError):
@@ -230,27 +229,6 @@ def chunks(keys: Sequence[str], size: int = KEYS_A_CALL) -> Iterator[Sequence[st
     """The keys in portions of one call."""
     for start in range(0, len(keys), size):
         yield keys[start : start + size]
-
-
-Get = Callable[[Call, str, Sequence[tuple[str, str]]], dict[str, Any]]
-
-
-def cursor_pages(get: Get, call: Call, path: str, pairs: Sequence[tuple[str, str]]) -> Iterator[dict[str, Any]]:
-    """Items of a list with `items` and `nextCursor`; an item may come twice, the later statement counts."""
-    cursor, seen = "", set[str]()
-    for _ in range(_MAX_PAGES):
-        data = get(call, path, [*pairs, ("cursor", cursor)] if cursor else pairs)
-        yield from items_of(data)
-        with usable():
-            cursor = text(data, "nextCursor", empty=True, longest=4000)
-        if not cursor:
-            return
-        if cursor in seen:
-            break
-        seen.add(cursor)
-    raise QueryFailed(
-        Answer(Effect.UNKNOWN, message="平台的清单没有尽头（游标重复），已停止读取", alarm="平台清单的游标重复。")
-    )
 
 
 def quota_answer(call: Call, success: str | int) -> Answer:
