@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select, update
 
 from zz_pipeline.delivery import points
-from zz_pipeline.ledger import intake, unknowns
+from zz_pipeline.ledger import bulk, intake, unknowns
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import Content, content
 from zz_pipeline.ledger.quarantine import Entry, reopen, settle, settle_answered
@@ -23,8 +23,8 @@ from zz_pipeline.ledger.versions import (
     Decide,
     Source,
     Target,
-    chunks,
     heads_of,
+    parts,
     serialize,
     suppressed,
     write_versions,
@@ -110,9 +110,9 @@ def _barred(conn: Connection, kind: str, records: Sequence[Content]) -> list[Con
 def _notices_met(conn: Connection, kind: str, keys: Sequence[str], now: float) -> None:
     """A notice that came before its record is obeyed from the first version on: applied, and no longer shown as open."""
     met: list[str] = []
-    for part in chunks(keys):
+    for part in parts(keys):
         waiting = (suppression.c.kind == kind) & (suppression.c.state == "UNKNOWN_KEY")
-        waiting &= suppression.c.record_key.in_(part)
+        waiting &= bulk.among(conn, suppression.c.record_key, part)
         met += conn.execute(select(suppression.c.source).where(waiting)).scalars()
         conn.execute(update(suppression).where(waiting).values(state="APPLIED", at=now))
     notices = [source.removeprefix("repair:") for source in met]
@@ -142,9 +142,10 @@ def _compare(
 def _accepted_in(conn: Connection, source: Source, same: Sequence[Content]) -> int:
     """How many of `same` were accepted by an earlier reading of this very partition, also if they went on since."""
     count = 0
-    for part in chunks([r.record_key for r in same]):
+    for part in parts([r.record_key for r in same]):
         query = select(func.count(record_version.c.record_key.distinct()))
-        query = query.where(record_version.c.kind == source.kind, record_version.c.record_key.in_(part))
+        mine = bulk.among(conn, record_version.c.record_key, part)
+        query = query.where(record_version.c.kind == source.kind, mine)
         count += conn.scalar(query.where(record_version.c.day == source.day.isoformat())) or 0
     return count
 
@@ -157,9 +158,9 @@ def _twins(
         return list(fresh), []
     unknown = [r for r in fresh if r.record_key not in heads]
     known: dict[str, str] = {}
-    for part in chunks([r.twin for r in unknown]):
+    for part in parts([r.twin for r in unknown]):
         query = select(record_head.c.twin, record_head.c.record_key).where(record_head.c.kind == source.kind)
-        query = query.where(record_head.c.owner_dept == source.owner, record_head.c.twin.in_(part))
+        query = query.where(record_head.c.owner_dept == source.owner, bulk.among(conn, record_head.c.twin, part))
         known |= {row.twin: row.record_key for row in conn.execute(query)}
     twins = [(r, known[r.twin]) for r in unknown if r.twin in known]
     held = {r.record_key for r, _ in twins}

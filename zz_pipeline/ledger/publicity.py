@@ -6,18 +6,19 @@ Must not: making versions (that is `expiry`), knowing how long a period is (that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
+from zz_pipeline.ledger import bulk
 from zz_pipeline.ledger.schema import publicity
 from zz_pipeline.standard.publishing_periods import Periods, Term, term_of
 
 STAMP = "%Y-%m-%d %H:%M:%S"
-CHUNK = 400
 _OPEN = ("READY", "HELD")
+_TERM = ("kind", "record_key", "name", "field", "since", "until", "rules")
 
 
 class Shown(Protocol):
@@ -36,10 +37,8 @@ def note(conn: Connection, kind: str, decided: Sequence[tuple[str, dict[str, Any
     for key, payload, decision in decided:
         term = term_of(kind, payload) if decision.state in _OPEN and decision.op != "WITHDRAW" else None
         if term is not None:
-            row = {"name": term.name, "field": term.field, "since": term.since.isoformat(), "until": term.until}
-            rows.append({"kind": kind, "record_key": key, **row})
-    if rows:
-        conn.execute(insert(publicity), rows)
+            rows.append((kind, key, term.name, term.field, term.since.isoformat(), term.until, ""))
+    bulk.write(conn, publicity, _TERM, rows)
 
 
 def reckon(conn: Connection, periods: Periods, most: int) -> int:
@@ -73,10 +72,6 @@ def still_over(conn: Connection, kind: str, keys: Sequence[str], now: datetime) 
 
 def forget(conn: Connection, kind: str, keys: Sequence[str]) -> None:
     """The terms of these records are over or were never begun."""
-    for part in _parts(keys):
-        conn.execute(delete(publicity).where(publicity.c.kind == kind, publicity.c.record_key.in_(part)))
-
-
-def _parts(keys: Sequence[str]) -> Iterable[Sequence[str]]:
-    for start in range(0, len(keys), CHUNK):
-        yield keys[start : start + CHUNK]
+    for start in range(0, len(keys), bulk.PART):
+        mine = bulk.among(conn, publicity.c.record_key, keys[start : start + bulk.PART])
+        conn.execute(delete(publicity).where(publicity.c.kind == kind, mine))

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
+from zz_pipeline.ledger import bulk
 from zz_pipeline.ledger.schema import quarantine
 
 CHUNK = 400
@@ -69,9 +70,9 @@ def reopen(
 def settle(conn: Connection, dept: str, kind: str, units: Iterable[str], now: float, by: str = ACCEPTED) -> int:
     """Close the open entries of these units; returns how many were closed."""
     todo, closed = [u[:200] for u in units], 0
-    for start in range(0, len(todo), CHUNK):
+    for start in range(0, len(todo), bulk.PART):
         where = (quarantine.c.dept == dept) & (quarantine.c.kind == kind) & quarantine.c.settled_at.is_(None)
-        where &= quarantine.c.unit.in_(todo[start : start + CHUNK])
+        where &= bulk.among(conn, quarantine.c.unit, todo[start : start + bulk.PART])
         closed += conn.execute(update(quarantine).where(where).values(settled_at=now, settled_by=by)).rowcount
     return closed
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text, update
 
-from zz_pipeline.ledger import audit, counts, publicity
+from zz_pipeline.ledger import audit, bulk, counts, publicity
 from zz_pipeline.ledger.intake import FileNote
 from zz_pipeline.ledger.payload import Content
 from zz_pipeline.ledger.schema import outbox, record_head, record_version, suppression
@@ -54,6 +55,22 @@ class Facts:
 
 
 Decide = Callable[[str, Mapping[str, Any], str, Facts], Decision]
+_facts = lru_cache(maxsize=1024)(Facts)  # a night's records differ in few of them
+_UNSENT = {"epoch": 0, "tries": 0, "next_at": 0.0, "absences": 0, "receipt": "", "remote_code": ""}
+# Columns in the order of the rows that are written here, which is that of the schema.
+_VERSION = (
+    "kind", "record_key", "version", "op", "owner_dept", "submit_dept", "day", "digest", "payload", "rule_set", "reason",
+    "changed_at", "source_file", "source_row", "accepted_at",
+)  # fmt: skip
+_HEAD = ("kind", "record_key", "version", "digest", "changed_at", "owner_dept", "withdrawn", "twin")
+_SAME = (
+    "platform", "kind", "dept", "day", "op", "public", "state", "reason", "rule", "due", "not_before", "epoch", "tries",
+    "next_at", "absences", "receipt", "remote_code", "updated_at",
+)  # fmt: skip
+OUTBOX = (
+    "platform", "kind", "record_key", "version", "dept", "day", "op", "scheme", "public", "state", "reason", "rule",
+    "item_key", "due", "not_before", "epoch", "tries", "next_at", "absences", "receipt", "remote_code", "updated_at",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +122,33 @@ def write_versions(
     zone_offset: float,
 ) -> None:
     """Insert versions with their outbox rows and the audit event, cancelling earlier rows that never left."""
-    keys = [c.content.record_key for c in changes]
-    if not keys:
-        return
-    _cancel_unsent(conn, source.kind, keys, now)
-    there = _maybe_there(conn, source.kind, keys)
-    barred = suppressed(conn, source.kind, keys)
+    told = []
+    for start in range(0, len(changes), bulk.PART):
+        part = changes[start : start + bulk.PART]
+        told += _write_part(conn, source, part, heads, platforms, decide, now, zone_offset)
+    for start in range(0, len(told), CHUNK):
+        some = told[start : start + CHUNK]
+        audit.append(
+            conn, "pipeline", "ACCEPT", f"{source.owner}/{source.kind}/{source.day}", True, {"records": some}, ts=now
+        )
+
+
+def _write_part(
+    conn: Connection,
+    source: Source,
+    changes: Sequence[Change],
+    heads: Mapping[str, Any],
+    platforms: Sequence[Target],
+    decide: Decide,
+    now: float,
+    zone_offset: float,
+) -> list[list[Any]]:
+    """Versions, heads, outbox rows and terms of some changes; what the audit event tells of each."""
+    known = [c.content.record_key for c in changes if c.content.record_key in heads]
+    _cancel_unsent(conn, source.kind, known, now)
+    there = _maybe_there(conn, source.kind, known)
+    barred = suppressed(conn, source.kind, [c.content.record_key for c in changes])
+    rendered = _Rendered(source, now, zone_offset)
     versions, rows, told, shown = [], [], [], []
     for change in changes:
         c = change.content
@@ -120,24 +158,21 @@ def write_versions(
         versions.append(_version_row(source, change, version, op, now))
         states: dict[str, str] = {}
         told.append([c.record_key, version, c.digest, states])
+        reason = barred.get(c.record_key)
         for platform in platforms:
-            facts = Facts(version, op, barred.get(c.record_key), (platform.name, c.record_key) in there, change.repair)
+            facts = _facts(version, op, reason, (platform.name, c.record_key) in there, change.repair)
             decision = decide(source.kind, c.payload, platform.name, facts)
             states[platform.name] = str(decision.state)
-            rows.append(_outbox_row(source, c, version, platform, decision, now, zone_offset))
+            rows.append(rendered.row(c, version, platform, decision))
             if platform.public:
                 shown.append((c.record_key, c.payload, decision))
-    conn.execute(insert(record_version), versions)
+    bulk.write(conn, record_version, _VERSION, versions)
     _move_heads(conn, source, changes, heads)
-    conn.execute(insert(outbox), rows)
+    bulk.write(conn, outbox, OUTBOX, rows)
     publicity.note(conn, source.kind, shown)
     contents = ((c.content.record_key, c.content.payload) for c in changes)
     counts.note(conn, source.kind, source.owner, source.day.isoformat(), contents)
-    for start in range(0, len(told), CHUNK):
-        part = told[start : start + CHUNK]
-        audit.append(
-            conn, "pipeline", "ACCEPT", f"{source.owner}/{source.kind}/{source.day}", True, {"records": part}, ts=now
-        )
+    return told
 
 
 def serialize(conn: Connection, owner: str) -> None:
@@ -149,9 +184,10 @@ def serialize(conn: Connection, owner: str) -> None:
 def suppressed(conn: Connection, kind: str, keys: Iterable[str]) -> dict[str, str]:
     """Keys that must not be public any more → reason; notices that came before their record count too."""
     found: dict[str, str] = {}
-    for part in chunks(list(keys)):
+    for part in parts(list(keys)):
         query = select(suppression.c.record_key, suppression.c.reason)
-        rows = conn.execute(query.where(suppression.c.kind == kind, suppression.c.record_key.in_(part)))
+        query = query.where(suppression.c.kind == kind, bulk.among(conn, suppression.c.record_key, part))
+        rows = conn.execute(query)
         found |= {row.record_key: row.reason for row in rows}
     return found
 
@@ -159,95 +195,116 @@ def suppressed(conn: Connection, kind: str, keys: Iterable[str]) -> dict[str, st
 def heads_of(conn: Connection, kind: str, keys: Iterable[str]) -> dict[str, Any]:
     """Newest versions by key; on PostgreSQL the rows are locked until the transaction ends."""
     found: dict[str, Any] = {}
-    for part in chunks(list(keys)):
-        query = select(record_head).where(record_head.c.kind == kind, record_head.c.record_key.in_(part))
+    for part in parts(list(keys)):
+        query = select(record_head).where(record_head.c.kind == kind, bulk.among(conn, record_head.c.record_key, part))
         found |= {row.record_key: row for row in conn.execute(query.with_for_update())}
     return found
 
 
 def _cancel_unsent(conn: Connection, kind: str, keys: Sequence[str], now: float) -> None:
     """Rows that surely left nothing on a platform give way to the newer version."""
-    for part in chunks(keys):
-        where = (outbox.c.kind == kind) & outbox.c.record_key.in_(part) & outbox.c.state.in_(("READY", "HELD"))
-        conn.execute(
-            update(outbox).where(where).values(state="CANCELLED", reason="已有更新的版本，本版不再发送", updated_at=now)
-        )
+    if not keys:
+        return
+    gone = {"state": "CANCELLED", "reason": "已有更新的版本，本版不再发送", "updated_at": now}
+    where = _rows_of(conn, kind, keys) & outbox.c.state.in_(("READY", "HELD"))
+    conn.execute(update(outbox).where(where).values(gone))
 
 
 def _maybe_there(conn: Connection, kind: str, keys: Sequence[str]) -> set[tuple[str, str]]:
     """(platform, key) whose newest row that may have arrived is a publication, not a withdrawal."""
+    if not keys:
+        return set()
     newest: dict[tuple[str, str], tuple[int, str]] = {}
     columns = (outbox.c.platform, outbox.c.record_key, outbox.c.version, outbox.c.op)
-    for part in chunks(keys):
-        where = (outbox.c.kind == kind) & outbox.c.record_key.in_(part) & outbox.c.state.in_(MAYBE_THERE)
-        for platform, key, version, op in conn.execute(select(*columns).where(where)):
-            newest[platform, key] = max(newest.get((platform, key), (0, "")), (version, op))
+    where = _rows_of(conn, kind, keys) & outbox.c.state.in_(MAYBE_THERE)
+    for platform, key, version, op in conn.execute(select(*columns).where(where)):
+        newest[platform, key] = max(newest.get((platform, key), (0, "")), (version, op))
     return {pair for pair, (_, op) in newest.items() if op != "WITHDRAW"}
 
 
-def _version_row(source: Source, change: Change, version: int, op: str, now: float) -> dict[str, Any]:
-    c = change.content
-    return {
-        "kind": source.kind,
-        "record_key": c.record_key,
-        "version": version,
-        "op": op,
-        "owner_dept": source.owner,
-        "submit_dept": source.owner,
-        "day": source.day.isoformat(),
-        "digest": c.digest,
-        "payload": c.body,
-        "rule_set": source.rule_set,
-        "reason": change.reason,
-        "changed_at": c.changed_at,
-        "source_file": c.source_file,
-        "source_row": c.source_row,
-        "accepted_at": now,
-    }
+def _rows_of(conn: Connection, kind: str, keys: Sequence[str]) -> ColumnElement[bool]:
+    """The condition "outbox rows of these records"; the platforms are named so that the primary key is of use.
+
+    Without them each question read the whole outbox: a night's cost was the square of its records.
+    """
+    names: list[str] = []
+    while name := conn.scalar(select(func.min(outbox.c.platform)).where(outbox.c.platform > (names or [""])[-1])):
+        names.append(name)
+    return outbox.c.platform.in_(names) & (outbox.c.kind == kind) & bulk.among(conn, outbox.c.record_key, keys)
+
+
+def _version_row(source: Source, change: Change, version: int, op: str, now: float) -> tuple[Any, ...]:
+    """Values in the order of `_VERSION`."""
+    c, owner = change.content, source.owner
+    return (
+        source.kind, c.record_key, version, op, owner, owner, source.day.isoformat(), c.digest, c.body, source.rule_set,
+        change.reason, c.changed_at, c.source_file, c.source_row, now,
+    )  # fmt: skip
 
 
 def _move_heads(conn: Connection, source: Source, changes: Sequence[Change], heads: Mapping[str, Any]) -> None:
-    new = []
+    new, moved = [], []
     for change in changes:
         c, head = change.content, heads.get(change.content.record_key)
-        row = {"digest": c.digest, "changed_at": c.changed_at, "twin": c.twin, "withdrawn": change.op == "WITHDRAW"}
+        gone = change.op == "WITHDRAW"
         if head is None:
-            new.append(
-                {"kind": source.kind, "record_key": c.record_key, "version": 1, "owner_dept": source.owner, **row}
-            )
+            new.append((source.kind, c.record_key, 1, c.digest, c.changed_at, source.owner, gone, c.twin))
         else:
-            where = (record_head.c.kind == source.kind) & (record_head.c.record_key == c.record_key)
-            conn.execute(update(record_head).where(where).values(version=head.version + 1, **row))
-    if new:
-        conn.execute(insert(record_head), new)
+            row = {"version": head.version + 1, "digest": c.digest, "changed_at": c.changed_at, "twin": c.twin}
+            moved.append({"k": source.kind, "r": c.record_key, "withdrawn": gone, **row})
+    bulk.write(conn, record_head, _HEAD, new)
+    if moved:
+        here = (record_head.c.kind == bindparam("k")) & (record_head.c.record_key == bindparam("r"))
+        names = ("version", "digest", "changed_at", "twin", "withdrawn")
+        conn.execute(update(record_head).where(here).values({name: bindparam(name) for name in names}), moved)
 
 
-def _outbox_row(
-    source: Source, c: Content, version: int, platform: Target, decision: Decision, now: float, zone_offset: float
-) -> dict[str, Any]:
+class _Rendered:
+    """Decisions as outbox rows; what rows of one decision on one platform have in common is made once."""
+
+    def __init__(self, source: Source, now: float, zone_offset: float) -> None:
+        self.source, self.now, self.zone_offset = source, now, zone_offset
+        self._known: dict[tuple[str, int], tuple[Decision, tuple[Any, ...]]] = {}
+
+    def row(self, c: Content, version: int, platform: Target, decision: Decision) -> tuple[Any, ...]:
+        """Values in the order of `OUTBOX`."""
+        name, kind = platform.name, self.source.kind
+        known = self._known.get((name, id(decision)))
+        if known is None:
+            made = _outbox_row(self.source, platform, decision, self.now, self.zone_offset)
+            # the decision is kept with its row: the number of one that was thrown away may be another's
+            known = self._known[name, id(decision)] = (decision, tuple(made[column] for column in _SAME))
+        same = known[1]
+        said = f"zz1|{name}|{c.record_key}|{version}|{decision.op}|{c.digest}|{kind}"
+        item_key, scheme = sm3_hex(said.encode()), c.payload.get("scheme") or ""
+        return (name, kind, c.record_key, version, *same[2:5], scheme, *same[5:9], item_key, *same[9:])
+
+
+def _outbox_row(source: Source, platform: Target, decision: Decision, now: float, zone_offset: float) -> dict[str, Any]:
+    """What a decision says of each row on that platform; what is the record's own is left to the caller."""
     wait = decision.not_before
-    op = str(decision.op)
     return {
         "platform": platform.name,
         "public": platform.public,
-        "scheme": c.payload.get("scheme") or "",
         "kind": source.kind,
-        "record_key": c.record_key,
-        "version": version,
         "dept": source.owner,
         "day": source.day.isoformat(),
-        "op": op,
+        "op": str(decision.op),
         "state": str(decision.state),
         "reason": decision.reason,
         "rule": decision.rule,
-        "item_key": sm3_hex(
-            "|".join(("zz1", platform.name, c.record_key, str(version), op, c.digest, source.kind)).encode()
-        ),
         "due": decision.due.isoformat() if decision.due else None,
         # wall time of the county → Unix seconds; Beijing has no daylight saving since 1991
         "not_before": (wait - datetime(1970, 1, 1)).total_seconds() - zone_offset if wait else 0.0,  # noqa: DTZ001 - both are wall times
         "updated_at": now,
+        **_UNSENT,
     }
+
+
+def parts(values: Sequence[str]) -> Iterable[Sequence[str]]:
+    """The keys in parts for `bulk.among`."""
+    for start in range(0, len(values), bulk.PART):
+        yield values[start : start + bulk.PART]
 
 
 def chunks(values: Sequence[str]) -> Iterable[Sequence[str]]:
