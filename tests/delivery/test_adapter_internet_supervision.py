@@ -272,7 +272,8 @@ def test_while_the_platform_checks_the_rows_are_pending():
 
 def test_a_failed_batch_is_lost_and_nothing_of_it_is_there():
     data = {"cd_batch": NUMBER, "status": "FAILED", "message": "检核超时"}
-    answer = A.ask(w.Script(receipts=w.reply(200, {"code": "200", "data": data})), two(), taken_in=True)
+    call = w.Script(receipts=w.reply(200, {"code": "200", "data": data}), records=holds())
+    answer = A.ask(call, two(), taken_in=True)
     assert (answer.effect, answer.message) == (Effect.LOST, "检核超时")
     assert w.findings(answer) == {K1: "ABSENT", K2: "ABSENT"}
 
@@ -316,11 +317,23 @@ def test_a_pass_without_a_receipt_number_is_believed_only_of_a_deletion():
     assert answer.verdicts[0].remotes[0].state == "WITHDRAWN"
 
 
-def test_fault_26_a_pass_that_the_list_denies_is_unsaid_with_an_alarm():
+def test_fault_26_what_has_passed_and_the_list_does_not_show_is_gone_again_and_its_number_of_no_use():
     a, b, c, d = wires(two())
     answer = ask_done(*map(passed, (a, b, c, d)), stored=[listed(a), listed(b), listed(c)])
-    assert w.findings(answer) == {K1: "STORED", K2: "UNSAID"}
+    assert (answer.effect, w.findings(answer)) == (Effect.LOST, {K1: "STORED", K2: "ABSENT"})
     assert "查不到" in answer.alarm
+
+
+def test_fault_39_another_content_beside_a_refusal_is_a_conflict_for_a_later_version_would_go_over_it():
+    first = w.batch(A, w.row(A, w.inspection(record_key=K1)))
+    before = {r["cd_id"]: w.remote(r["cd_id"], "1" * 32) for r in wires(first)}
+    sent = w.batch(A, w.row(A, w.inspection(record_key=K1), 2, held=[*before.values()]))
+    a, b = wires(sent)
+    assert a["cd_operation"] == b["cd_operation"] == "u"
+    stored = [listed(a, content_md5="0" * 32), listed(b, content_md5="1" * 32)]
+    answer = ask_done(failed(a), failed(b), sent=sent, stored=stored, held=before)
+    assert w.findings(answer) == {K1: "DIFFERENT"}
+    assert "06" in answer.verdicts[0].raw
 
 
 def test_fault_39_a_refused_insert_whose_id_is_there_with_other_content_is_a_conflict():
@@ -328,7 +341,7 @@ def test_fault_39_a_refused_insert_whose_id_is_there_with_other_content_is_a_con
     other = listed(a, content_md5="0" * 32)
     answer = ask_done(failed(a, "09"), passed(b), passed(c), failed(d, "09"), stored=[other, *map(listed, (b, c))])
     assert w.findings(answer) == {K1: "DIFFERENT", K2: "REFUSED"}
-    assert answer.verdicts[0].remotes[-1].content_hash == "0" * 32
+    assert [remote.content_hash for remote in answer.verdicts[0].remotes] == ["0" * 32, content_md5(b)]
 
 
 def test_a_receipt_under_our_number_that_is_not_ours_leaves_the_batch_to_the_list():
@@ -342,8 +355,19 @@ FORGOTTEN = w.reply(404, {"code": "6040", "message": "批次不存在"})
 
 
 def test_a_batch_that_was_never_taken_in_is_absent():
-    answer = A.ask(w.Script(receipts=FORGOTTEN), two(), taken_in=False)
+    answer = A.ask(w.Script(receipts=FORGOTTEN, records=holds()), two(), taken_in=False)
     assert (answer.effect, set(w.findings(answer).values())) == (Effect.JUDGED, {"ABSENT"})
+
+
+@pytest.mark.parametrize("taken_in", [False, True], ids=["never taken in", "failed whole"])
+def test_fault_39_what_a_clerk_typed_in_while_a_batch_was_lost_is_a_conflict_before_it_is_sent_again(taken_in):
+    a, _, c, d = wires(two())
+    typed = [listed(a, content_md5="0" * 32), listed(c), listed(d)]
+    failed_whole = w.reply(
+        200, {"code": "200", "data": {"cd_batch": NUMBER, "status": "FAILED", "message": "检核超时"}}
+    )
+    call = w.Script(receipts=failed_whole if taken_in else FORGOTTEN, records=holds(*typed))
+    assert w.findings(A.ask(call, two(), taken_in=taken_in)) == {K1: "DIFFERENT", K2: "STORED"}
 
 
 def test_fault_30_a_batch_forgotten_after_a_202_is_looked_up_row_by_row():

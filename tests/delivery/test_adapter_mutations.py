@@ -131,6 +131,6 @@ def test_the_unbent_answers_are_understood(name):
         if name == "publicity":
             assert said.effect is (Effect.ASK if good else Effect.POISON), "counts alone confirm nothing"
         elif name == "internet_supervision" and good:
-            assert set(w.findings(said).values()) == {"UNSAID"}, "the list shows nothing"
+            assert set(w.findings(said).values()) == {"ABSENT"}, "the list shows nothing"
         else:
             assert set(w.findings(said).values()) == {"STORED" if good else "REFUSED"}

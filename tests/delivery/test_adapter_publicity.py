@@ -286,14 +286,14 @@ def test_after_counts_an_older_content_that_stayed_is_a_silent_failure():
     older, held = shown(K1, "a" * 64), {K1: w.remote(K1, "a" * 64)}
     answer = A.ask(shows(older, shown(K2), shown(K3)), three(), taken_in=False, after=COUNTED_2, held=held)
     assert w.findings(answer) == {K1: "REFUSED", K2: "STORED", K3: "STORED"}
-    assert answer.verdicts[0].remotes[0].content_hash == "a" * 64
+    assert answer.verdicts[0].remotes == (), "it belongs to the version that put it there"
 
 
-def test_fault_39_after_counts_what_somebody_else_has_put_there_is_not_taken_for_ours():
+def test_fault_39_after_counts_what_somebody_else_has_put_there_is_a_conflict_for_a_later_version_would_replace_it():
     typed = shown(K1, "b" * 64)
     answer = A.ask(shows(typed, shown(K2), shown(K3)), three(), taken_in=False, after=COUNTED_2)
-    assert w.findings(answer) == {K1: "REFUSED", K2: "STORED", K3: "STORED"}
-    assert answer.verdicts[0].remotes == ()
+    assert w.findings(answer) == {K1: "DIFFERENT", K2: "STORED", K3: "STORED"}
+    assert answer.verdicts[0].remotes[0].content_hash == "b" * 64
 
 
 def stop_batch():

@@ -28,7 +28,10 @@ def no_loss(c: Case) -> Found:
         present = {h.marker for h in held if h.present}
         if row["op"] != "WITHDRAW" and marker not in present:
             yield f"{platform} {key} v{row['version']} is CONFIRMED here and not present there ({sorted(present)})"
-        if row["op"] != "WITHDRAW" and len(present) > 1:
+        # what a clerk has typed in beside it is not ours to take down: a reconciliation has to tell people of it
+        told = {d["remote_key"] for d in c.tables("difference") if d["platform"] == platform}
+        beside = {h.marker for h in held if h.present and h.by == "hand" and h.remote_key in told}
+        if row["op"] != "WITHDRAW" and len(present - (beside - {marker})) > 1:
             yield f"{platform} {key} v{row['version']} is CONFIRMED here and stands there in two contents"
 
 
@@ -126,7 +129,7 @@ def _absences(c: Case, unit: Unit, earlier: Request, later: Request) -> list[flo
     platform, kind, key, _ = unit
     mine = [k for k, _ in earlier.contents if belongs(k, key)]
     history = c.effects.get((platform, kind, key), [])
-    undone = [e.at for e in history if e.by == "restore"]
+    undone = [e for e in history if e.by != "wire"]
     effects = [e for e in history if e.request == earlier.n]
     found = []
     # a process that was overtaken sends after its successor has begun to ask: what counts is the claim
@@ -143,10 +146,20 @@ def _absences(c: Case, unit: Unit, earlier: Request, later: Request) -> list[flo
             continue
         about = mine if r.number == earlier.number != "" else [k for k in mine if k in r.keys]
         pending = any(start <= r.at < end for start, end in c.e.pending.get(earlier.n, ()))
-        there = {e.remote_key for e in effects if e.at <= r.at and not any(e.at <= at <= r.at for at in undone)}
+        there = {
+            e.remote_key
+            for e in effects
+            if e.at <= r.at and not any(e.at <= other.at <= r.at and _undoes(other, e, r) for other in undone)
+        }
         if about and not pending and not there.issuperset(about):
             found.append(r.ended_at)
     return found
+
+
+def _undoes(other: Effect, effect: Effect, asked: Request) -> bool:
+    """Whether an effect of ours was undone: by a restore, which takes receipts back as well, or by what a clerk has put
+    in its place, of which only a question for the record itself tells."""
+    return other.by == "restore" or (other.remote_key == effect.remote_key in asked.keys)
 
 
 def intent_first(c: Case) -> Found:

@@ -158,7 +158,10 @@ class DoubleRandom:
                 verdict, contrary = _compared(row, verdict, stored.get(key), (held or {}).get(key))
                 alarm = alarm or contrary
             verdicts.append(verdict)
-        return Answer(Effect.JUDGED, tuple(v for v in verdicts if v), "0000", alarm=alarm)
+        # stored once and not there any more: the same number with the same bytes would not be judged again
+        gone = any(v.finding is Finding.ABSENT and _stored(judged.get(v.key)) for v in verdicts if v)
+        effect = Effect.LOST if gone else Effect.JUDGED
+        return Answer(effect, tuple(v for v in verdicts if v), "0000", alarm=alarm)
 
     def _batch(self, call: Call, sent: Sent) -> tuple[dict[RowKey, Verdict], str]:
         reply = call("GET", f"/api/v1/batches/{sent.number}")
@@ -256,6 +259,10 @@ def _refused(verdict: Verdict | None) -> bool:
     return verdict is not None and verdict.finding in (Finding.REFUSED, Finding.DIFFERENT)
 
 
+def _stored(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.finding is Finding.STORED
+
+
 def _compared(row: Row, verdict: Verdict | None, there: Remote | None, before: Remote | None) -> tuple[Verdict, str]:
     """The finding for a row by what is stored under its key; what a batch verdict says besides must agree.
 
@@ -268,10 +275,9 @@ def _compared(row: Row, verdict: Verdict | None, there: Remote | None, before: R
         if ours.state == "WITHDRAWN" or there.content_hash == ours.content_hash:
             return Verdict(row.key, Finding.STORED, there.receipt, "STORED", remotes=(there,)), ""
     elif there is None or ((there.version or 0) < row.key.version and _known(there, before)):
-        if verdict is not None and verdict.finding is Finding.STORED:
-            alarm = f"平台的批次结果说记录 {row.key.record_key} 已入库，按编号却查不到，将再查询。"
-            return Verdict(row.key, Finding.UNSAID, remotes=(there,) if there else ()), alarm
-        return Verdict(row.key, Finding.ABSENT, remotes=(there,) if there else ()), ""
+        denied = f"平台的批次结果说记录 {row.key.record_key} 已入库，按编号却查不到，将再查询。"
+        alarm = denied if _stored(verdict) else ""
+        return Verdict(row.key, Finding.ABSENT, remotes=(there,) if there else ()), alarm
     message = f"平台上记录 {row.key.record_key} 的版本或内容与我方不同（平台第 {there.version} 版），请人工核对"
     return Verdict(row.key, Finding.DIFFERENT, there.receipt, "DIFFERENT", message, (there,)), ""
 

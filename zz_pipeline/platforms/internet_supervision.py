@@ -7,6 +7,7 @@ Must not: state transitions, sending by itself, publishing decisions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -166,7 +167,7 @@ class InternetSupervision:
             return Answer(Effect.TAKEN_IN, _pending(sent), status)
         if status == "FAILED":
             message = wire.clean(data.get("message")) or "平台整批检核失败，未入库，需换批次号重发"
-            return Answer(Effect.LOST, _absent(sent), status, message)
+            return Answer(Effect.LOST, self._listed(call, sent, held), status, message)
         if status != "DONE":
             wire.refuse_query(reply, "平台的回执状态不在约定之内")
         return self._finished(call, sent, data, held)
@@ -186,12 +187,15 @@ class InternetSupervision:
             message = f"平台上已没有要更正或删除的记录（{len(gone)} 条），可能恢复过备份；核实后按原内容重新报送"
             settled = tuple(gone.get(verdict.key, verdict) for verdict in self._conflicts(call, sent, proven))
             return Answer(Effect.LOST, settled, "09", message, alarm=f"{message}。")
+        if any(verdict.finding is Finding.ABSENT for verdict in proven):
+            # passed once and not there any more: the same number with the same bytes would not be judged again
+            return Answer(Effect.LOST, self._conflicts(call, sent, proven), "DONE", alarm=alarm)
         return Answer(Effect.JUDGED, self._conflicts(call, sent, proven), "DONE", alarm=alarm)
 
     def _forgotten(self, call: Call, sent: Sent, taken_in: bool, held: Mapping[str, Remote]) -> Answer:
         """No such batch: never taken in; or, after a 202, the platform was restored and only its list tells."""
-        if not taken_in:
-            return Answer(Effect.JUDGED, _absent(sent), "6040")
+        if not taken_in:  # what a clerk has typed in meanwhile is shown by the list only, and not written over
+            return Answer(Effect.JUDGED, self._listed(call, sent, held), "6040")
         message = f"平台已查不到批次 {sent.number}，可能恢复过备份；未入库的记录将换批次号重发"
         return _settled(self._listed(call, sent, held), "6040", message)
 
@@ -256,10 +260,6 @@ def _settled(verdicts: tuple[Verdict, ...], code: str, message: str) -> Answer:
     if all(verdict.finding is Finding.STORED for verdict in verdicts):
         return Answer(Effect.JUDGED, verdicts, code)
     return Answer(Effect.LOST, verdicts, code, message, alarm=f"{message}。")
-
-
-def _absent(sent: Sent) -> tuple[Verdict, ...]:
-    return tuple(Verdict(row.key, Finding.ABSENT) for row in sent.rows)
 
 
 def _with(message: str, reply: Reply) -> str:
@@ -351,14 +351,17 @@ def _as_before(there: Remote | None, before: Remote | None, record: Mapping[str,
 
 
 def _agreed(receipt: Verdict, listed: Verdict) -> Verdict:
-    """A receipt's verdict beside the list's: what is there as sent is there, else a refusal stands, else the list counts."""
+    """A receipt's verdict beside the list's: what is there as sent is there, another's entry is a conflict, a refusal stands.
+
+    A query shows every effect whose answer was sent (gateway page): what has passed and is not there is gone again.
+    """
     if listed.finding is Finding.STORED:
         return receipt if receipt.finding is Finding.STORED else listed
+    if listed.finding is Finding.DIFFERENT:  # seen, so not written over by a later version either
+        return replace(listed, raw=receipt.raw)
     if receipt.finding is Finding.REFUSED:
         return receipt
-    if listed.finding is Finding.DIFFERENT:
-        return listed
-    return Verdict(receipt.key, Finding.UNSAID, remotes=listed.remotes)
+    return listed if receipt.finding is Finding.STORED else replace(receipt, remotes=listed.remotes)
 
 
 def _contrary(receipt: Verdict, listed: Verdict) -> bool:

@@ -146,7 +146,7 @@ class Publicity:
             rest = Finding.UNSAID
         else:
             alarm, rest = "", Finding.REFUSED
-        return Answer(Effect.JUDGED, tuple(_counted(v, rest) for v in verdicts), "200", alarm=alarm)
+        return Answer(Effect.JUDGED, tuple(_counted(v, rest, held or {}) for v in verdicts), "200", alarm=alarm)
 
     def contents(self, call: Call, kind: str, remote_keys: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         """Published records by pubId, as they are shown."""
@@ -215,15 +215,17 @@ def _compared(row: Row, listed: Mapping[str, Remote], held: Mapping[str, Remote]
     return Verdict(row.key, Finding.ABSENT, remotes=remotes, raw=_raw(remotes))
 
 
-def _counted(verdict: Verdict, rest: Finding) -> Verdict:
+def _counted(verdict: Verdict, rest: Finding, held: Mapping[str, Remote]) -> Verdict:
     """After a counted answer: what is not stored has failed silently (or is unsaid, where the counts disagree)."""
     if verdict.finding is Finding.STORED:
         return verdict
     if rest is Finding.UNSAID:
         return Verdict(verdict.key, rest, remotes=verdict.remotes)
-    # what somebody else has put there meanwhile is not what we hold: the next reconciliation finds it altered
-    remotes = () if verdict.finding is Finding.DIFFERENT else verdict.remotes
-    return Verdict(verdict.key, rest, "", "FAILED", _SILENT, remotes, verdict.raw)
+    if verdict.finding is Finding.DIFFERENT:  # somebody else's, and seen: a later version would replace it
+        return verdict
+    # what is there as it was belongs to the version that put it there, not to the one that has failed
+    news = tuple(remote for remote in verdict.remotes if not _as_before(remote, held.get(remote.remote_key)))
+    return Verdict(verdict.key, rest, "", "FAILED", _SILENT, news, verdict.raw)
 
 
 def _raw(remotes: Sequence[Remote]) -> str:
