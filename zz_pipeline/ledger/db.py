@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 
 from zz_pipeline.delivery import points
@@ -20,6 +20,12 @@ from zz_pipeline.errors import LedgerError
 
 _BUSY_SECONDS = 60.0
 MIGRATIONS = Path(__file__).parent / "migrations"
+# A disk that has failed to sync once may call the next sync done without having written what the first one lost.
+_NOT_SYNCED = frozenset((sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC))
+_UNSAFE = (
+    "业务数据库所在磁盘没有确认写入（fsync 失败），本次运行不再写台账、也不再报送。"
+    "请检查磁盘后重新运行；已在台账里的记录不会重复报送。"
+)
 
 
 class Ledger:
@@ -28,9 +34,11 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self.url = url
         self._writer = threading.Lock()
+        self._not_synced = False
         try:
             self.sqlite = make_url(url).get_backend_name() == "sqlite"
             self.engine = _engine(url, self.sqlite)
+            event.listen(self.engine, "handle_error", self._look_at)
         except (ArgumentError, NoSuchModuleError, ImportError) as error:
             raise LedgerError(
                 f"ledger_url 不是可用的数据库地址（{type(error).__name__}）。请照 county.toml 的样例改写，并确认驱动已安装。"
@@ -42,8 +50,9 @@ class Ledger:
 
         point: its name in `delivery.points`; what the product writes has one.
         durable: whether it must outlast a power failure by itself; if not, it does once a later one has.
+        LedgerError once the disk has failed to sync: this process writes nothing more.
         """
-        with self._turn(), self._writing(durable) as conn, conn.begin():
+        with self._turn(), self._safe(), self._writing(durable) as conn, conn.begin():
             if not durable and not self.sqlite:
                 conn.exec_driver_sql("SET LOCAL synchronous_commit = off")
             yield conn
@@ -51,6 +60,22 @@ class Ledger:
                 points.reach(f"{point}:before_commit")
         if point:
             points.reach(f"{point}:after_commit")
+
+    def _look_at(self, met: ExceptionContext) -> None:
+        if getattr(met.original_exception, "sqlite_errorcode", None) in _NOT_SYNCED:
+            self._not_synced = True
+
+    @contextmanager
+    def _safe(self) -> Iterator[None]:
+        """Nothing is written after a sync that failed, and the failure has its own words."""
+        if self._not_synced:
+            raise LedgerError(_UNSAFE)
+        try:
+            yield
+        except DatabaseError:
+            if self._not_synced:
+                raise LedgerError(_UNSAFE) from None
+            raise
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
