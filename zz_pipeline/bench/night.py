@@ -55,10 +55,10 @@ def _filled(folder: Path, known: int, changed: int) -> town.Town:
 
 def fill(clocks: Clocks, *, count: int) -> None:
     """The scene that prepares: a ledger of known records."""
-    from zz_pipeline.bench import nights
+    from zz_pipeline.bench import known, nights
 
     with nights.opened(town.DAY, checked=False) as night, clocks.measured():
-        nights.known(night, town.departments(1)[0], count)
+        known.fill(night, town.departments(1)[0], count)
 
 
 def _night(base: town.Town, changed: int) -> dict[str, Any]:
@@ -101,6 +101,8 @@ def _quiet(base: town.Town) -> dict[str, Any]:
             town.age(path)
         ours = scene("dagster_night", {}, here.environment)
         pushed = sum(discard.asked(url)["requests"] for url in urls.values())
+    if pushed:
+        raise ZzError(f"没有任何变更的一夜发出了 {pushed} 次报送请求，应为 0 次，结果无效。请先执行 make test。")
     plain = scene("empty_job", {"assets": ours["assets"]}, here.environment)
     return {
         "quiet_s": ours["wall_s"], "quiet_cpu_s": ours["cpu_s"], "quiet_pushes": pushed, "assets": ours["assets"],
