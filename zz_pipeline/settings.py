@@ -138,6 +138,7 @@ class Department(_Model):
     owner_column: str = ""
     void_column: str = ""
     void_values: tuple[str, ...] = ()
+    county: str = "610124"  # region code of the county it reports with; that of county.toml, whatever its file says
 
     @field_validator("alert_to")
     @classmethod
@@ -289,7 +290,8 @@ def load_settings(
     county = _model(County, _toml(config / "county.toml"), config / "county.toml")
     if env.get("ZZ_LEDGER_URL"):
         county = county.model_copy(update={"ledger_url": env["ZZ_LEDGER_URL"]})
-    departments = _departments(config, env)
+    own = {"county": county.code}
+    departments = {key: dept.model_copy(update=own) for key, dept in _departments(config, env).items()}
     if county.credit_lead not in departments:
         raise ConfigError(
             f"{config / 'county.toml'} 的 credit_lead 写的是 {county.credit_lead}，部门目录里没有这个部门。"

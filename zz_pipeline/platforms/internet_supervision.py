@@ -34,7 +34,6 @@ from zz_pipeline.settings import Department
 from zz_pipeline.standard.families import FAMILIES
 
 PATHS = {"inspection": "/exchange/jg_jgxw_check_action", "rating": "/exchange/credit_assess"}
-SOURCE = "610124"  # cd_source of the contract: the county
 _MOST, _LAST_NUMBER = 1000, 99_999
 
 # code of a whole-batch refusal (HTTP 400) → effect and what a person should know
@@ -88,10 +87,10 @@ class InternetSupervision:
         )
 
     def freeze(self, department: Department, number: str, path: str, rows: tuple[Row, ...]) -> bytes:
-        """The bytes of `{"cd_batch", "cd_source", "records"}`."""
+        """The bytes of `{"cd_batch", "cd_source", "records"}`; the source is the county."""
         records = [record for row in rows for record in row.wire]
         wire.once(record["cd_id"] for record in records)
-        return wire.dump({"cd_batch": number, "cd_source": SOURCE, "records": records})
+        return wire.dump({"cd_batch": number, "cd_source": department.county, "records": records})
 
     def claims(self, path: str, body: bytes) -> Claims:
         """Codes in implement_institution_code, sharedByCode and the first 18 characters of the implement list code."""
