@@ -178,8 +178,8 @@ class Select:
     """A query; every method gives a new one."""
 
     def __init__(self, *columns: Any) -> None:
-        self.columns, self.head, self.args, self.froms = (
-            _kept_head(columns) if all(type(c) in _LASTING for c in columns) else _head(columns)
+        self.names, self.head, self.args, self.froms = (
+            _kept_head(columns) if _LASTING.issuperset(map(type, columns)) else _head(columns)
         )
         self.wheres: tuple[X, ...] = ()
         self.orders: tuple[X, ...] = ()
@@ -254,8 +254,8 @@ class Select:
         return (text, args) if self.most is None else (f"{text} LIMIT {int(self.most)}", args)
 
 
-def _head(columns: Args) -> tuple[tuple[X, ...], str, Args, str]:
-    """Columns of a query, their text and values, and the tables they speak of."""
+def _head(columns: Args) -> tuple[tuple[str, ...], str, Args, str]:
+    """Names of a query's columns, their text and values, and the tables they speak of."""
     found: list[X] = []
     for column in columns:
         found += list(column.c) if isinstance(column, Table) else [spoken(column)]
@@ -263,7 +263,7 @@ def _head(columns: Args) -> tuple[tuple[X, ...], str, Args, str]:
     for one in found:
         args += one.args
     froms = ", ".join(_FROM[name] for name in sorted({name for one in found for name in one.froms}))
-    return tuple(found), ", ".join(one.sql for one in found), args, froms
+    return tuple(one.name for one in found), ", ".join(one.sql for one in found), args, froms
 
 
 class _From(dict[str, str]):

@@ -21,7 +21,7 @@ import sqlalchemy
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
 from zz_pipeline.chaos import sim_sql, sim_sql_write
-from zz_pipeline.chaos.sim_sql import Args, Bind, table
+from zz_pipeline.chaos.sim_sql import Args, Bind, Select, table
 from zz_pipeline.chaos.sim_sql_write import Write
 from zz_pipeline.delivery import gates, lanes
 from zz_pipeline.ledger import schema
@@ -89,6 +89,8 @@ class Fast:
 
     def execute(self, query: Any, parameters: Any = None, **_: Any) -> Result:
         """Run a query or a write, once or for each of many parameters."""
+        if type(query) is Select and parameters is None:
+            return self._run(*query.compiled(), query)
         if isinstance(query, sqlalchemy.TextClause):
             return self._text(query.text, parameters)
         rows = parameters
@@ -117,13 +119,12 @@ class Fast:
         if cursor.description is None:
             return Result([], cursor.rowcount, cursor.lastrowid)
         made = _row(tuple(column[0] for column in cursor.description))
-        found = [made(row) for row in cursor.fetchall()]
+        found = list(map(made, cursor.fetchall()))
         return Result(found, len(found), None)
 
     def _run(self, text: str, args: Args, query: Any) -> Result:
-        values = [a if type(a) in _PLAIN else str(a) for a in args]  # an enumeration is a text
         try:
-            cursor = self.raw.execute(text, values)
+            cursor = self.raw.execute(text, args)  # an enumeration is a text, for SQLite too
         except sqlite3.IntegrityError as error:
             raise IntegrityError(text, None, error) from error
         if cursor.description is None:
@@ -131,9 +132,7 @@ class Fast:
         found = cursor.fetchall()
         if not found:
             return Result(found, 0, None)
-        columns = query.back if isinstance(query, Write) else query.columns
-        made = _row(tuple(c.name for c in columns))
-        return Result([made(row) for row in found], len(found), None)
+        return Result(list(map(_row(query.names), found)), len(found), None)
 
     @contextmanager
     def begin_nested(self) -> Iterator[None]:

@@ -20,6 +20,7 @@ class Write:
         self.data: Any = {}
         self.wheres: tuple[X, ...] = ()
         self.back: tuple[X, ...] = ()
+        self.names: tuple[str, ...] = ()
 
     def _new(self, **values: Any) -> Write:
         made = Write.__new__(Write)
@@ -36,7 +37,7 @@ class Write:
 
     def returning(self, *columns: X) -> Write:
         """RETURNING."""
-        return self._new(back=columns)
+        return self._new(back=columns, names=tuple(c.name for c in columns))
 
     def compiled(self, row: Mapping[str, Any] | None = None) -> tuple[str, Args]:
         """Text and values; `row`: of an INSERT."""
@@ -59,7 +60,7 @@ class Write:
 
 def _said(form: Any, target: str, values: Mapping[str, Any]) -> tuple[str, Args]:
     """Text and values of what is written; the text is put together once for plain values of the same names."""
-    if not any(type(v) in SPOKEN for v in values.values()):
+    if SPOKEN.isdisjoint(map(type, values.values())):
         return form(target, tuple(values), ("?",) * len(values)), tuple(values.values())
     parts = [spoken(v) for v in values.values()]
     args: Args = ()
