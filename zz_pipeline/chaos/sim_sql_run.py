@@ -24,7 +24,7 @@ from zz_pipeline.chaos import sim_sql, sim_sql_write
 from zz_pipeline.chaos.sim_sql import Args, Bind, Select, table
 from zz_pipeline.chaos.sim_sql_write import Write
 from zz_pipeline.delivery import gates, lanes
-from zz_pipeline.ledger import schema
+from zz_pipeline.ledger import bulk, schema
 
 _PLAIN = {str, int, float, bytes, bool, type(None)}
 
@@ -184,6 +184,18 @@ def _columns(value: Any) -> Any:
     return tuple(table(v.table.name).c[v.name] for v in value)
 
 
+def _among(_: Any, column: Any, keys: Any) -> Any:
+    """`bulk.among` in this form."""
+    return column.in_(list(keys))
+
+
+def _written(conn: Fast, into: Any, names: tuple[str, ...], rows: Any) -> None:
+    """`bulk.write`: its statement is derived from the schema, whose tables go by other names meanwhile."""
+    if rows:
+        text = f"INSERT INTO {into.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - names of the schema
+        conn.exec_driver_sql(text, [tuple(v if type(v) in _PLAIN else str(v) for v in row) for row in rows])
+
+
 @contextmanager
 def fast_sql() -> Iterator[None]:
     """Every module of the core speaks these forms for the duration; the ledger's connection must be a `Fast` one."""
@@ -196,6 +208,7 @@ def fast_sql() -> Iterator[None]:
                 other = known.get(id(value)) or _columns(value)
                 if other is not None:
                     stack.enter_context(patch.object(module, attribute, other))
+        stack.enter_context(patch.multiple(bulk, among=_among, write=_written))
         for place, name in _PURE:  # conditions that only names decide are put together once
             stack.enter_context(patch.object(place, name, cache(getattr(place, name))))
         yield
