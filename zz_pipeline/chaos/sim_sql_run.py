@@ -190,10 +190,10 @@ def _among(_: Any, column: Any, keys: Any) -> Any:
 
 
 def _written(conn: Fast, into: Any, names: tuple[str, ...], rows: Any) -> None:
-    """`bulk.write`: its statement is derived from the schema, whose tables go by other names meanwhile."""
-    if rows:
-        text = f"INSERT INTO {into.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - names of the schema
-        conn.exec_driver_sql(text, [tuple(v if type(v) in _PLAIN else str(v) for v in row) for row in rows])
+    """`bulk.write` in this form, where a column that is not named is NULL too."""
+    missing = {name: None for name in into.names if name not in names}
+    insert = sim_sql_write.insert(into)
+    conn.execute(insert, [missing | dict(zip(names, row, strict=True)) for row in rows])
 
 
 @contextmanager
