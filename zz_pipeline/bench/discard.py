@@ -46,6 +46,8 @@ class Platform:
         self.stored: dict[str, str] = {}  # of the department that is calling
         self.made = made.Entries(self.name, listed, differences)
         self.pushed = 0
+        self.ready: dict[tuple[int, int], orjson.Fragment] = {}
+        self.next: tuple[int, int] | None = None
 
     def answer(self, app: str, method: str, path: str, query: Query, body: bytes) -> Answer:
         """HTTP status and body of one call; `app` names the department, whose records are all that it is shown."""
@@ -70,14 +72,34 @@ class Platform:
         """The answer to a query."""
         raise AssertionError("a platform answers its own contract")
 
-    def page(self, query: Query, start: int, size: int) -> tuple[list[tuple[str, str]], int]:
-        """Key and hash of so many listed entries from a place on, and how many there are; what was pushed counts first."""
+    def item(self, key: str, digest: str) -> dict[str, Any]:
+        """An entry as this platform lists it."""
+        raise AssertionError("a platform answers its own contract")
+
+    def known(self, keys: str) -> list[dict[str, Any]]:
+        """Those of the pushed entries that are asked for by their keys."""
+        return [self.item(key, self.stored[key]) for key in keys.split(",") if key in self.stored]
+
+    def page(self, query: Query, start: int, size: int) -> tuple[Any, int, int]:
+        """So many listed entries from a place on, the place behind them, and how many there are; pushed ones count first."""
         if query.get("kind") == "credit-ratings" or query.get("table") == "credit_assess":
-            return [], 0
+            return [], start, 0
         if self.stored or self.stored is not self.all.get(f"app-{made.DEPT}"):
-            return list(islice(self.stored.items(), start, start + size)), len(self.stored)
+            found = list(islice(self.stored.items(), start, start + size))
+            return [self.item(*one) for one in found], start + len(found), len(self.stored)
         total = len(self.made)
-        return [self.made.at(place) for place in range(start, min(start + size, total))], total
+        after = min(start + size, total)
+        self.next = (after, size)
+        return self.ready.pop((start, size), None) or self._page(start, size), after, total
+
+    def ahead(self) -> None:
+        """Make the page that will be asked for next while the caller reads this one: what a platform is slow at is no matter."""
+        if self.next is not None:
+            self.ready, self.next = {self.next: self._page(*self.next)}, None
+
+    def _page(self, start: int, size: int) -> orjson.Fragment:
+        places = range(start, min(start + size, len(self.made)))
+        return orjson.Fragment(orjson.dumps([self.item(*self.made.at(place)) for place in places]))
 
 
 class DoubleRandom(Platform):
@@ -97,17 +119,14 @@ class DoubleRandom(Platform):
     def ask(self, path: str, query: Query) -> Answer:
         if path != "/api/v1/records":
             return 200, {"code": "4040", "message": "批次不存在", "requestId": "0", "data": None}
-        start = int(query.get("cursor") or 0)
-        found, total = self.page(query, start, _MOST_LISTED)
-        after = start + len(found)
-        wanted = query.get("recordKeys")
-        if wanted:
-            found, after, total = [(k, self.stored[k]) for k in wanted.split(",") if k in self.stored], 0, 0
-        items = [
-            {"recordKey": key, "version": 1, "state": "STORED", "receiptNo": "SN1", "contentHash": digest, "updatedAt": _STAMP}
-            for key, digest in found
-        ]  # fmt: skip
+        if "recordKeys" in query:
+            return 200, self._said({"items": self.known(query["recordKeys"]), "nextCursor": ""})
+        items, after, total = self.page(query, int(query.get("cursor") or 0), _MOST_LISTED)
         return 200, self._said({"items": items, "nextCursor": str(after) if after < total else ""})
+
+    def item(self, key: str, digest: str) -> dict[str, Any]:
+        said = {"recordKey": key, "version": 1, "state": "STORED", "receiptNo": "SN1"}
+        return {**said, "contentHash": digest, "updatedAt": _STAMP}
 
     def _said(self, data: Any) -> dict[str, Any]:
         return {"code": "0000", "message": "成功", "requestId": "0", "data": data}
@@ -138,14 +157,13 @@ class InternetSupervision(Platform):
         if path.startswith("/exchange/receipts/"):
             return self._receipt(path.rpartition("/")[2])
         if "cd_ids" in query:
-            rows = [self._row(k, self.stored[k]) for k in query["cd_ids"].split(",") if k in self.stored]
+            rows = self.known(query["cd_ids"])
             return 200, {"code": "200", "data": {"total": len(rows), "rows": rows}}
         size = int(query["size"])
-        found, total = self.page(query, (int(query["page"]) - 1) * size, size)
-        rows = [self._row(key, digest) for key, digest in found]
+        rows, _, total = self.page(query, (int(query["page"]) - 1) * size, size)
         return 200, {"code": "200", "data": {"total": total, "rows": rows}}
 
-    def _row(self, key: str, digest: str) -> dict[str, str]:
+    def item(self, key: str, digest: str) -> dict[str, Any]:
         return {"cd_id": key, "cd_operation": "i", "receipt": "HLW1", "content_md5": digest, "updated_at": _STAMP}
 
     def _receipt(self, number: str) -> Answer:
@@ -175,14 +193,11 @@ class Publicity(Platform):
 
     def ask(self, path: str, query: Query) -> Answer:
         if "pubIds" in query:
-            found = [(k, self.stored[k]) for k in query["pubIds"].split(",") if k in self.stored]
-            return 200, {"code": 200, "data": {"items": [self._item(*one) for one in found], "nextCursor": ""}}
-        start = int(query.get("cursor") or 0)
-        listed, total = self.page(query, start, _MOST_LISTED)
-        after = str(start + len(listed)) if start + len(listed) < total else ""
-        return 200, {"code": 200, "data": {"items": [self._item(*one) for one in listed], "nextCursor": after}}
+            return 200, {"code": 200, "data": {"items": self.known(query["pubIds"]), "nextCursor": ""}}
+        items, after, total = self.page(query, int(query.get("cursor") or 0), _MOST_LISTED)
+        return 200, {"code": 200, "data": {"items": items, "nextCursor": str(after) if after < total else ""}}
 
-    def _item(self, key: str, digest: str) -> dict[str, str]:
+    def item(self, key: str, digest: str) -> dict[str, Any]:
         said = {"pubId": key, "kind": "inspection", "state": "PUBLIC", "contentSha256": digest}
         return {**said, "updatedAt": _STAMP, "publicUntil": ""}
 
@@ -219,6 +234,7 @@ def _app(platform: Platform) -> Any:
         head = [*_JSON, (b"content-length", str(len(data)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": head})
         await send({"type": "http.response.body", "body": data})
+        platform.ahead()
 
     return app
 
