@@ -32,7 +32,7 @@ EXEMPT_FIELDS = frozenset({"plan_id", "task_id", "record_key", "record_no", "pub
 # A text with fewer than eleven numerals holds none of the three: RE2, on the whole column, before anything slow.
 _CANDIDATE = r"(?:\pN\PN*){11}"
 _CANDIDATE_PY = re.compile(r"(?:\d[^\d]*){11}")
-_HOME_WORDS = "住|户籍|单元|组|室"  # no home address without one of these
+_HOME_WORDS = "住|家庭|户|单元|组|室"  # no home address without one of these
 _SEPARATOR = re.compile(
     "[\\s\u00ad\u00b7\u200b-\u200f\u2010-\u2015\u202a-\u202e\u2060-\u206f\u2212\u2e3a\u2e3b\u3000\u3164\ufe58\ufe63\ufeff_-]"
 )
