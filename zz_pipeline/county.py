@@ -14,9 +14,11 @@ from typing import Any
 from zz_pipeline.department_check import check_departments
 from zz_pipeline.ledger import versions
 from zz_pipeline.settings import Settings
+from zz_pipeline.standard.cases import Cases
 from zz_pipeline.standard.codes import CodeBook
+from zz_pipeline.standard.dates import parse_date
 from zz_pipeline.standard.lists import Lists
-from zz_pipeline.standard.publishing import Decision, PublishContext, decide
+from zz_pipeline.standard.publishing import Decision, PublishContext, decide, is_settled
 from zz_pipeline.standard.publishing_periods import Periods, term_of
 from zz_pipeline.standard.results import FollowUps
 from zz_pipeline.standard.workdays import WorkCalendar
@@ -77,6 +79,12 @@ class CountyTables:
         """Seconds that the county's wall time is ahead of UTC."""
         offset = datetime.fromtimestamp(self.clock(), self.settings.zone).utcoffset()
         return (offset or timedelta()).total_seconds()
+
+    def cases(self) -> Cases:
+        """`_decide` for the records of one moment."""
+        return Cases(
+            self._decide, lambda result, given, day: is_settled(result, given, parse_date(day or ""), self.follow_ups)
+        )
 
     def _decide(self, kind: str, payload: Any, platform: str, facts: versions.Facts) -> Decision:
         spec, term = self.settings.platforms[platform], term_of(kind, payload)

@@ -16,6 +16,7 @@ from datetime import date, datetime
 from typing import Any
 
 from zz_pipeline import quality, restored, standardize
+from zz_pipeline.at_rest import collector_at_rest
 from zz_pipeline.county import CountyTables
 from zz_pipeline.delivery import points
 from zz_pipeline.delivery.client import Client
@@ -117,7 +118,8 @@ class Night(CountyTables):
 
     def _read(self, number: int, dept: str, kind: str, day: date, read: Callable[[], RawBatch]) -> StepResult:
         try:
-            raw = read()
+            with collector_at_rest():
+                raw = read()
             self._stop_if_emptied(raw, dept, kind, day)
             if dept in self.settings.departments:
                 raw = with_returned(raw, self.ledger, self.settings, day, self._known(dept, day))
@@ -191,7 +193,8 @@ class Night(CountyTables):
         if raw is None:
             return StepResult(dept, str(kind), "SKIPPED")
         try:
-            return work(desk, raw)
+            with collector_at_rest():
+                return work(desk, raw)
         except Exception as error:
             return self._dropped(desk, raw, error)
 
@@ -268,7 +271,7 @@ class Night(CountyTables):
             done = repairs.apply(self.ledger, source, notices, entries, self.targets, self._decide, **common)
         else:
             records = list(contents(Kind(desk.kind), checked.accepted))
-            done = acceptance.accept(self.ledger, source, records, entries, self.targets, self._decide, **common)
+            done = acceptance.accept(self.ledger, source, records, entries, self.targets, self.cases(), **common)
         desk.clear()
         points.reach("handover:cleared")
         counts = {"未变": done.unchanged + done.accepted_before, "接收": done.accepted, "退回": done.quarantined}

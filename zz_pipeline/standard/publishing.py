@@ -295,14 +295,20 @@ def _period_over(kind: Kind, payload: Payload, ctx: PublishContext) -> Decision 
     return _not_public(ctx, NOT_APPLICABLE, reason, "standard 3.4", "EXPIRED")
 
 
+def is_settled(result: str | None, follow_up: str | None, day: date | None, follow_ups: FollowUps | None) -> bool:
+    """Whether an item has its 01–06, from its source or by the dated map, on the day of the check."""
+    if follow_up:
+        return True
+    if result in UNFINISHED:
+        return False
+    return not (follow_ups and day) or follow_ups.of(str(result), day) is not None
+
+
 def _unsettled(payload: Payload, ctx: PublishContext, day: date | None) -> str:
     """The label of the first item that has no 01–06; "" if all have one."""
     for item in payload.get("items") or ():
         key = item.get("result")
-        known = bool(item.get("follow_up")) or key not in UNFINISHED
-        if known and not item.get("follow_up") and ctx.follow_ups and day:
-            known = ctx.follow_ups.of(key, day) is not None
-        if not known:
+        if not is_settled(key, item.get("follow_up"), day, ctx.follow_ups):
             return f"事项 {item.get('item_code')} 的结果是“{RESULT_LABELS.get(key, key)}”"
     return ""
 
