@@ -19,6 +19,7 @@ import pyarrow as pa
 from zz_pipeline.errors import ConfigError, SourceDown, SourceRefused
 from zz_pipeline.settings import Department, Settings
 from zz_pipeline.sources.archive import keep_bytes
+from zz_pipeline.sources.attempts import attempt
 from zz_pipeline.sources.base import SourceFile, Window, join_tables
 from zz_pipeline.sources.csvfile import read_csv
 from zz_pipeline.sources.grid import Found
@@ -107,7 +108,8 @@ def read_content(dept: Department, name: str, content: bytes) -> Found:
 def _take(dept: Department, settings: Settings, window: Window, name: str, content: bytes, inbox: Inbox) -> None:
     digest, kept = keep_bytes(settings.home, dept.key, window.day, name, content)
     try:
-        found = read_content(dept, name, content)
+        with attempt(settings.home, dept.key, digest):
+            found = read_content(dept, name, content)
     except SourceRefused as refusal:
         inbox.files.append(refused(name, digest, refusal, kept))
         return
