@@ -250,6 +250,9 @@ def _fresh(
 def _settle(conn: Connection, lane: Lane, done: Claimed, now: float) -> None:
     """Write the rows that are not sent after all."""
     save_rows(conn, lane.platform, done.settled, now)
+    for row in done.settled:
+        if row.state is State.CONFIRMED:
+            holdings.inherit(conn, lane.platform, row.key, "WITHDRAWN" if row.op == "WITHDRAW" else "PRESENT")
     if done.settled:
         told = {"rows": [[*row.key, row.state] for row in done.settled]}
         audit.append(conn, lane.actor, "SETTLE", lane.name, True, told)

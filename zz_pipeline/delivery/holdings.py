@@ -99,15 +99,19 @@ class Noted:
 
 
 def forget(conn: Connection, platform: str, kind: str, remote_keys: Sequence[str]) -> None:
-    """Note that a platform, asked twice, does not show these at all."""
+    """Note that a platform, asked twice or listed in full, does not show these at all."""
     here = and_(holding.c.platform == platform, holding.c.kind == kind, holding.c.remote_key.in_(remote_keys))
     conn.execute(delete(holding).where(here))
 
 
-def forget_record(conn: Connection, platform: str, key: RowKey) -> None:
-    """Note that a platform's full list does not show what a version had put there."""
+def inherit(conn: Connection, platform: str, key: RowKey, state: str) -> None:
+    """Note that what is there in that state is from now on what a version says that needed no sending.
+
+    If the platform loses it, it is this version that is sent again; the earlier one is not, behind a later one.
+    """
     mine = and_(holding.c.platform == platform, holding.c.kind == key.kind, holding.c.record_key == key.record_key)
-    conn.execute(delete(holding).where(mine, holding.c.version == key.version, holding.c.state == "PRESENT"))
+    older = and_(mine, holding.c.version < key.version, holding.c.state == state)
+    conn.execute(update(holding).where(older).values(version=key.version))
 
 
 def set_back(conn: Connection, platform: str, kind: str, remote_key: str, theirs: str) -> None:

@@ -5,12 +5,13 @@ Belongs here: their decisions as events with name, reason and audit. Must not: d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
 
 from zz_pipeline.delivery import holdings
+from zz_pipeline.delivery.compare import record_keys
 from zz_pipeline.delivery.protocol import Remote, RowKey, State
 from zz_pipeline.delivery.rows import Facts, OutRow, advance, read_keys, save_rows, set_batch
 from zz_pipeline.delivery.states import Event
@@ -93,10 +94,10 @@ def _refuse_old(conn: Connection, platform: str, rows: Sequence[OutRow]) -> None
 
 
 def _decided(conn: Connection, platform: str, row: OutRow, event: Event, facts: Facts, actor: str, note: str) -> OutRow:
-    if row.state is State.CONFLICT:
-        _close_conflict(conn, platform, row, event, facts.now, actor, note)
     if event is Event.RETRY and row.state is State.CONFLICT and row.batch_id is None:
         event = Event.OVERRULED  # it was never sent: there is no batch to ask about
+    if row.state is State.CONFLICT:
+        _close_conflict(conn, platform, row, event, facts.now, actor, note)
     new = replace(advance(row, event, facts)[0], tries=0)
     if new.state is State.UNKNOWN and row.batch_id:
         set_batch(conn, row.batch_id, state="UNKNOWN")
@@ -114,6 +115,10 @@ def _close_conflict(
             said = [line.split(" ")[:3] for line in theirs.splitlines()]
             remotes = [Remote(key, row.key.kind, state, digest) for key, state, digest in said]
             holdings.take_over(conn, platform, dept, row.key, remotes, now)
+    if event is Event.OVERRULED:  # what is sent now goes over theirs, not over what we had believed to be there
+        for theirs in conn.execute(select(conflict.c.theirs).where(where)).scalars():
+            for key, *said in (line.split(" ")[:3] for line in theirs.splitlines()):
+                holdings.set_back(conn, platform, row.key.kind, key, " ".join(said))
     conn.execute(update(conflict).where(where).values(decided_by=actor, decision=f"{event}：{note}"))
 
 
@@ -143,31 +148,38 @@ def requeue_lost(ledger: Ledger, reconciliation_id: int, *, actor: str, note: st
     )
     older = (difference.c.platform, difference.c.kind, difference.c.remote_key, difference.c.theirs)
     columns = (holding.c.platform, holding.c.kind, holding.c.record_key, holding.c.version)
-    query = select(*columns).join_from(difference, holding, same).where(lost).distinct()
+    query = select(*columns, difference.c.type, difference.c.remote_key).join_from(difference, holding, same)
     count = 0
     with ledger.begin("requeue") as conn:
-        rows = conn.execute(query).all()
+        rows = conn.execute(query.where(lost)).all()
         for stale in conn.execute(select(*older).where(lost, difference.c.type == "stale")).all():
             holdings.set_back(conn, *stale)
-        for platform, *key in rows:
-            count += vanish(conn, platform, [RowKey(*key)], f"人工批准重新核实（{actor}：{note}）", now)
+        gone: dict[tuple[str, RowKey], set[str]] = {}
+        for platform, kind, record_key, version, what, remote_key in rows:
+            names = gone.setdefault((platform, RowKey(kind, record_key, version)), set())
+            names.update([remote_key] if what == "lost" else ())
+        for (platform, key), names in gone.items():
+            count += vanish(conn, platform, [key], names, f"人工批准重新核实（{actor}：{note}）", now)
         audit.append(conn, actor, "REQUEUE_LOST", str(reconciliation_id), True, {"rows": count, "note": note})
     return count
 
 
-def vanish(conn: Connection, platform: str, keys: Sequence[RowKey], reason: str, now: float) -> int:
+def vanish(
+    conn: Connection, platform: str, keys: Sequence[RowKey], lost: Collection[str], reason: str, now: float
+) -> int:
     """CONFIRMED rows that the platform does not show go back to be asked about; rows that moved on are left alone.
 
     What was never sent in this life of the ledger (a reconciliation after a restore had confirmed it) has no batch to ask
-    about: the full list has spoken, and it is sent. What a person has adopted stays as it is.
+    about, nor has what needed no sending: the full list has spoken, and it is sent. What a person has adopted stays as
+    it is. lost: remote keys that the list does not show at all; beside them, what is there is an older content.
     """
     rows = [row for row in read_keys(conn, platform, keys) if row.state is State.CONFIRMED]
     rows = [row for row in rows if row.batch_id or not _adopted(conn, platform, row.key)]
     facts = Facts(now=now, reason=reason)
     gone = [advance(row, Event.VANISHED if row.batch_id else Event.GONE, facts)[0] for row in rows]
-    for row in gone:
-        if row.batch_id is None:
-            holdings.forget_record(conn, platform, row.key)
+    for kind in {row.key.kind for row in gone if row.batch_id is None}:
+        mine = {row.key.record_key for row in gone if row.batch_id is None and row.key.kind == kind}
+        holdings.forget(conn, platform, kind, [k for k in sorted(lost) if mine.intersection(record_keys(k))])
     save_rows(conn, platform, gone, now)
     audit.append_rows(conn, "reconcile", "VANISHED", platform, False, [[*row.key, str(row.state)] for row in gone])
     for batch_id in sorted({row.batch_id for row in rows if row.batch_id}):

@@ -136,7 +136,8 @@ def ask_again(conn: Connection, lane: Lane, reconciliation_id: int, reason: str,
             if row.type == "stale":
                 holdings.set_back(conn, lane.platform, row.kind, row.remote_key, row.theirs)
         keys = sorted({RowKey(row.kind, row.record_key, row.version) for row in part})
-        count += people.vanish(conn, lane.platform, keys, reason, now)
+        lost = {row.remote_key for row in part if row.type == "lost"}
+        count += people.vanish(conn, lane.platform, keys, lost, reason, now)
     audit.append(conn, lane.actor, "LOST", lane.name, False, {"count": count, "reconciliation": reconciliation_id})
     return count
 

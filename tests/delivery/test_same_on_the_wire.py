@@ -1,0 +1,151 @@
+"""A version that looks on ③ as the one before it is confirmed without sending, and stands for what is there from then on.
+
+Belongs here: what the platform loses, or somebody changes, under such a version. Must not: other differences
+(`test_reconcile`), what is shown twice (`test_shown_twice`).
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+
+from tests.delivery.bench import a_ledger, a_uscc, accept, chain_whole, row, table
+from tests.pipeline.small_county import THREE, small
+from zz_pipeline.delivery import people
+from zz_pipeline.delivery.deliver import deliver
+from zz_pipeline.delivery.protocol import RowKey
+from zz_pipeline.ledger import schema
+from zz_pipeline.reconcile import EVERYTHING, reconcile
+
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    with small(tmp_path_factory.mktemp("same")) as place:
+        yield place
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = a_ledger(tmp_path)
+    yield ledger
+    assert chain_whole(ledger)
+    ledger.close()
+
+
+class Record:
+    """One record on ③ whose versions differ only in what is not shown there."""
+
+    def __init__(self, place, ledger):
+        self.place, self.ledger, self.number = place, ledger, next(NUMBERS)
+        self.key = f"610124-SCJG-2026-{self.number:07d}"
+
+    def say(self, version, op="PUBLISH", changes=None, **values):
+        said = {
+            "uscc": a_uscc(self.number),
+            "counterpart_code": a_uscc(self.number),
+            "task_name": "样例任务",
+            **(changes or {}),
+        }
+        name = f"2026-{self.number:07d}"
+        accept(self.ledger, self.place.settings, "SCJG", name, version, op, (THREE,), changes=said, **values)
+        self.send()
+
+    def send(self):
+        deliver(self.ledger, self.place.settings, THREE, threads=1)
+
+    def compare(self):
+        """Number of the reconciliation, and the types of what differs about this record."""
+        result = reconcile(self.ledger, self.place.settings, THREE, datetime.now(UTC).date(), since=EVERYTHING)
+        assert not result.error
+        return result.id, [found.type for found, _ in result.differences if found.remote_key == self.key]
+
+    def sent_again(self, difference):
+        """The platform is compared, a person approves, and the lane works."""
+        number, differences = self.compare()
+        assert differences == [difference]
+        people.requeue_lost(self.ledger, number, actor="张某", note="平台恢复过备份", now=time.time())
+        self.send()
+
+    def decide(self, decision, version):
+        chosen = [RowKey("inspection", self.key, version)]
+        people.decide(self.ledger, THREE, chosen, decision, actor="张某", note="已看过平台", now=time.time())
+        self.send()
+
+    def forgotten(self, since=""):
+        self.place.mocks.control("POST", "/forget", {"platform": THREE, "keys": [self.key], "since": since})
+
+    def shown(self):
+        return next((e for e in self.place.mocks.ledger(THREE) if e["key"] == self.key), None)
+
+    def states(self, *versions):
+        return [row(self.ledger, self.key, version, THREE).state for version in versions]
+
+
+@pytest.fixture
+def record(place, ledger):
+    """Published, then corrected in an address that ③ never shows."""
+    record = Record(place, ledger)
+    record.say(1)
+    record.say(2, "CORRECT", {"address_operating": "周至县样例路9号"})
+    assert record.states(1, 2) == ["CONFIRMED", "CONFIRMED"]
+    assert row(ledger, record.key, 2, THREE).batch_id is None, "nothing was sent of it"
+    return record
+
+
+def test_fault_30_what_the_platform_loses_under_a_version_that_needed_no_sending_is_sent_again(record):
+    assert record.compare()[1] == []
+    record.forgotten()
+    assert record.shown() is None
+    record.sent_again("lost")
+    assert record.shown()["state"] == "PUBLIC"
+    assert record.states(1, 2) == ["CONFIRMED", "CONFIRMED"]
+    assert record.compare()[1] == []
+
+
+def test_a_withdrawal_that_found_everything_withdrawn_is_carried_out_when_a_restore_brings_the_record_back(
+    place, ledger
+):
+    record = Record(place, ledger)
+    record.say(1)
+    time.sleep(1.1)  # the platform's history knows seconds
+    between = f"{datetime.now(UTC) + timedelta(hours=8):%Y-%m-%d %H:%M:%S}"
+    record.say(2, "WITHDRAW", rule="REPAIRED")
+    record.say(3, "WITHDRAW", rule="REPAIRED")
+    assert record.states(2, 3) == ["CONFIRMED", "CONFIRMED"]
+    record.forgotten(between)
+    assert record.shown()["state"] == "PUBLIC"
+    record.sent_again("stale")
+    assert record.shown()["state"] == "STOPPED"
+    assert record.states(2, 3) == ["CONFIRMED", "CONFIRMED"]
+
+
+def test_fault_39_what_a_clerk_typed_over_it_is_a_conflict_and_replaced_when_a_person_wants_ours(record, ledger):
+    ours = record.shown()["record"]
+    typed = {**ours, "EntName": "周至县手工录入有限公司"}
+    foreign = {"platform": THREE, "kind": "inspection", "department": "SCJG", "record": typed}
+    record.place.mocks.control("POST", "/foreign", foreign)
+    assert record.compare()[1] == ["altered"]
+    record.send()
+    assert (record.states(2), record.shown()["record"]) == (["CONFLICT"], typed)
+    undecided = [c for c in table(ledger, schema.conflict) if (c.record_key, c.decision) == (record.key, "")]
+    assert [c.version for c in undecided] == [2]
+    record.decide("retry", 2)
+    assert (record.states(2), record.shown()["record"]["EntName"]) == (["CONFIRMED"], ours["EntName"])
+
+
+def test_fault_39_what_a_clerk_typed_over_the_version_before_a_refused_one_is_not_replaced_by_the_next(place, ledger):
+    record = Record(place, ledger)
+    record.say(1)
+    record.say(2, "CORRECT", {"uscc": "91610124MA6XXXXXXX"})
+    assert record.states(1, 2) == ["CONFIRMED", "REJECTED"]
+    typed = {**record.shown()["record"], "EntName": "周至县手工录入有限公司"}
+    foreign = {"platform": THREE, "kind": "inspection", "department": "SCJG", "record": typed}
+    place.mocks.control("POST", "/foreign", foreign)
+    assert record.compare()[1] == ["altered"]
+    record.say(3, "CORRECT", {"address_operating": "周至县样例路9号"})
+    assert (record.states(1, 3), record.shown()["record"]) == (["CONFLICT", "READY"], typed)
