@@ -241,7 +241,18 @@ def test_an_unknown_batch_is_found_by_its_number_and_proven_by_the_records():
     assert (answer.effect, answer.alarm) == (Effect.JUDGED, "")
     assert w.findings(answer) == {K1: "STORED", K2: "REFUSED", K3: "STORED"}
     assert call.asked[0][:2] == ("GET", f"/api/v1/batches/{NUMBER}")
-    assert call.asked[1][2] == {"kind": "inspection-results", "recordKeys": f"{K1},{K3}"}
+    assert call.asked[1][2] == {"kind": "inspection-results", "recordKeys": f"{K1},{K2},{K3}"}
+
+
+def test_fault_39_anothers_content_beside_a_refusal_is_a_conflict_for_a_higher_version_would_replace_it():
+    typed = listed(K2, 1, "STORED", "0" * 64)
+    call = w.Script(
+        batches=ok(accepted(K1), rejected(K2, "E06"), accepted(K3)), records=held(listed(K1), typed, listed(K3))
+    )
+    answer = A.ask(call, three(), taken_in=False)
+    assert w.findings(answer) == {K1: "STORED", K2: "DIFFERENT", K3: "STORED"}
+    (verdict,) = [v for v in answer.verdicts if v.key.record_key == K2]
+    assert (verdict.code, verdict.remotes[0].content_hash) == ("E06", "0" * 64)
 
 
 def test_fault_31_a_forgotten_number_says_nothing_the_records_are_asked_for():

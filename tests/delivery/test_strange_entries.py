@@ -112,3 +112,24 @@ def test_a_frozen_batch_that_never_left_is_held_back_as_well(platform, ledger, s
     send(ledger, settings, clock)
     assert (row(ledger, KEY).state, len(platform.pushes)) == ("CONFLICT", before)
     assert platform.records[KEY]["record"] == TYPED
+
+
+@pytest.mark.parametrize("op", ["CORRECT", "WITHDRAW"])
+def test_fault_39_what_was_typed_in_anew_after_a_person_had_given_ours_up_waits_for_a_person_again(
+    platform, ledger, settings, clock, op
+):
+    accept(ledger, settings, "SCJG", "2026-0001")
+    send(ledger, settings, clock)
+    platform.store(KEY, {**TYPED, "version": 1}, "app-SCJG")
+    assert compare(ledger, settings, clock).counts["altered"] == 1
+    decide(ledger, clock, "give_up")
+    again = {**TYPED, "version": 1, "entName": "周至县又一次手工录入有限公司"}
+    platform.store(KEY, again, "app-SCJG")
+    assert compare(ledger, settings, clock).counts["altered"] == 1
+    accept(ledger, settings, "SCJG", "2026-0001", version=2, op=op)
+    send(ledger, settings, clock)
+    assert (row(ledger, KEY, 2).state, len(platform.pushes)) == ("CONFLICT", 1)
+    assert platform.records[KEY]["record"] == again
+    people.decide(ledger, ENTRY, [RowKey("inspection", KEY, 2)], "retry", actor="张某", note="以我方为准", now=clock())
+    send(ledger, settings, clock)
+    assert (row(ledger, KEY, 2).state, platform.records[KEY]["version"]) == ("CONFIRMED", 2)

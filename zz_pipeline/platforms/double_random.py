@@ -7,6 +7,7 @@ Must not: state transitions, sending by itself, publishing decisions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import repeat
 from typing import Any
@@ -146,22 +147,18 @@ class DoubleRandom:
         """The batch's verdicts if the platform still knows the number, and always the stored records themselves."""
         try:
             judged, alarm = self._batch(call, sent)
-            open_rows = [row for row in sent.rows if not _refused(judged.get(row.key))]
-            stored = _lookup(call, sent.kind, [row.key.record_key for row in open_rows])
+            stored = _lookup(call, sent.kind, [row.key.record_key for row in sent.rows])
         except QueryFailed as error:
             return error.answer
         verdicts = []
         for row in sent.rows:
-            verdict = judged.get(row.key)
-            if not _refused(verdict):
-                key = row.key.record_key
-                verdict, contrary = _compared(row, verdict, stored.get(key), (held or {}).get(key))
-                alarm = alarm or contrary
+            key = row.key.record_key
+            verdict, contrary = _proven(row, judged.get(row.key), stored.get(key), (held or {}).get(key))
+            alarm = alarm or contrary
             verdicts.append(verdict)
         # stored once and not there any more: the same number with the same bytes would not be judged again
-        gone = any(v.finding is Finding.ABSENT and _stored(judged.get(v.key)) for v in verdicts if v)
-        effect = Effect.LOST if gone else Effect.JUDGED
-        return Answer(effect, tuple(v for v in verdicts if v), "0000", alarm=alarm)
+        gone = any(v.finding is Finding.ABSENT and _stored(judged.get(v.key)) for v in verdicts)
+        return Answer(Effect.LOST if gone else Effect.JUDGED, tuple(verdicts), "0000", alarm=alarm)
 
     def _batch(self, call: Call, sent: Sent) -> tuple[dict[RowKey, Verdict], str]:
         reply = call("GET", f"/api/v1/batches/{sent.number}")
@@ -255,8 +252,17 @@ def _ours(row: Row, receipt: str) -> Remote:
     return Remote(row.key.record_key, row.key.kind, state, sm3_hex(canonical(record)), row.key.version, receipt)
 
 
-def _refused(verdict: Verdict | None) -> bool:
-    return verdict is not None and verdict.finding in (Finding.REFUSED, Finding.DIFFERENT)
+def _proven(row: Row, verdict: Verdict | None, there: Remote | None, before: Remote | None) -> tuple[Verdict, str]:
+    """What is there counts, but of what is not there a refusal tells more.
+
+    Another's content beside a refusal is a conflict: the next version, of a higher number, would replace it.
+    """
+    found, alarm = _compared(row, verdict, there, before)
+    refused = verdict is not None and verdict.finding in (Finding.REFUSED, Finding.DIFFERENT)
+    if verdict is not None and refused and found.finding is not Finding.STORED:
+        other = found.finding is Finding.DIFFERENT
+        return replace(verdict, finding=found.finding if other else verdict.finding, remotes=found.remotes * other), ""
+    return found, alarm
 
 
 def _stored(verdict: Verdict | None) -> bool:
