@@ -43,6 +43,7 @@ FRAMES: dict[Kind, Callable[[pa.Table, Senders, Setting], pd.DataFrame]] = {
 # BASIC gives the counts; the values themselves may be personal and never enter a result.
 RESULT_FORMAT = {"result_format": "BASIC", "exclude_unexpected_values": True, "partial_unexpected_count": 0}
 NO_ROWS: Places = np.empty(0, np.int64)
+KEPT_ROWS = 20_000  # of longer frames what the conditions select is not kept: some twenty of them, all columns
 # GX's context and its registry of metrics are shared by the process; departments may be checked by several threads.
 _LOCK = threading.Lock()
 # The line of a traceback that names the exception: the first one is the cause, GX's own wrapping comes after it.
@@ -225,6 +226,8 @@ def run_suite(gx_suite: Any, frame: pd.DataFrame) -> Iterator[Breach]:
     from great_expectations.validator.validator import Validator
 
     engine = PandasExecutionEngine(batch_data_dict={"batch": frame})
+    if len(frame) <= KEPT_ROWS:
+        engine.get_domain_records = _kept(engine.get_domain_records)  # type: ignore[method-assign, assignment]  # - GX finds metrics by the engine's class name, so a subclass would have none
     validator = Validator(execution_engine=engine, data_context=context())
     configurations = gx_suite.expectation_configurations
     results = validator.graph_validate(configurations, runtime_configuration={"result_format": RESULT_FORMAT})
@@ -242,6 +245,22 @@ def run_suite(gx_suite: Any, frame: pd.DataFrame) -> Iterator[Breach]:
             evaluated=count.evaluated,
             rows=rows.get(id(result), NO_ROWS),
         )
+
+
+def _kept(records: Callable[[dict[str, Any]], pd.DataFrame]) -> Callable[[dict[str, Any]], pd.DataFrame]:
+    """What a condition selects, looked up once for one frame: GX asks anew for every metric of every field."""
+    found: dict[str, pd.DataFrame] = {}
+
+    def selected(domain_kwargs: dict[str, Any]) -> pd.DataFrame:
+        condition = domain_kwargs.get("row_condition")
+        if not condition or "column" not in domain_kwargs:
+            return records(domain_kwargs)
+        key = repr(condition)
+        if key not in found:
+            found[key] = records(domain_kwargs)
+        return found[key]
+
+    return selected
 
 
 @dataclass(frozen=True, slots=True)
