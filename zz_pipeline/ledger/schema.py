@@ -135,7 +135,7 @@ outbox = _table(
     ),
     # Without statistics SQLite takes the index with most columns in `=`: the questions of a night name these.
     Index("outbox_lane", "state", "platform", "dept", "rule"),
-    Index("outbox_day", "day", "platform", "state"),
+    Index("outbox_day", "day", "state", "platform"),
     Index("outbox_batch", "batch_id", "platform"),
     Index("outbox_record", "kind", "record_key", "version"),
     Index("outbox_takedown", "op", sqlite_where=TAKEDOWN, postgresql_where=TAKEDOWN),

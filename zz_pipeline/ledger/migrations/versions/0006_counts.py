@@ -29,6 +29,7 @@ CHECK = sa.text(
 # index → (table, columns before, columns after); no columns: there is none
 INDEXES = {
     "outbox_lane": ("outbox", ["platform", "dept", "state", "next_at"], ["state", "platform", "dept", "rule"]),
+    "outbox_day": ("outbox", ["day", "platform", "state"], ["day", "state", "platform"]),
     "outbox_batch": ("outbox", ["batch_id"], ["batch_id", "platform"]),
     "outbox_record": ("outbox", [], ["kind", "record_key", "version"]),
     "holding_record": ("holding", ["kind", "record_key"], ["record_key", "kind", "platform"]),
