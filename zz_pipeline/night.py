@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from zz_pipeline import quality, restored, standardize
 from zz_pipeline.at_rest import collector_at_rest
@@ -67,6 +67,15 @@ class StepResult:
         return self.state in ("OK", "EMPTY", "NONE")
 
 
+class Reading(NamedTuple):
+    """A reading that was opened: its number in the book, and what is to be read."""
+
+    number: int
+    kind: Kind
+    dept: str
+    window: Window
+
+
 class Night(CountyTables):
     """The steps over one settings and one ledger. `run` names the folder in which steps hand over their tables."""
 
@@ -83,35 +92,40 @@ class Night(CountyTables):
     # ── pull ────────────────────────────────────────────────────────────────────────────────────────────────────────
     def pull(self, dept: str, day: date) -> StepResult:
         """Read a department's source for a partition and keep what was read; a failure is this source's alone."""
-        spec = self.settings.departments[dept]
-        kind = str(Kind.INSPECTION)
-        since, until = self._window(dept, kind, day)
-        number = intake.begin(self.ledger, day, dept, kind, since, until, self.clock())
-        if spec.source.kind == "none":
-            with self.ledger.begin("intake_none") as conn:
-                intake.close(conn, number, "NONE", self.clock())
-            return StepResult(dept, kind, "NONE", {"说明": "零报送"})
-        return self._read(number, dept, kind, day, lambda: self._read_department(dept, day, since, until))
+        return self.read(self.open(Kind.INSPECTION, dept, day))
 
     def pull_credit(self, kind: Kind, day: date) -> StepResult:
         """Read ratings or repair notices of a partition from the credit platform."""
-        since, until = self._window(CREDIT, str(kind), day)
-        number = intake.begin(self.ledger, day, CREDIT, str(kind), since, until, self.clock())
+        return self.read(self.open(kind, CREDIT, day))
+
+    def open(self, kind: Kind, dept: str, day: date) -> Reading:
+        """Open a reading of a source in the book of intakes."""
+        since, until = self._window(dept, str(kind), day)
+        number = intake.begin(self.ledger, day, dept, str(kind), since, until, self.clock())
+        return Reading(number, kind, dept, Window(day, since, until))
+
+    def read(self, reading: Reading) -> StepResult:
+        """Read an opened source; several may be read at once, each by a thread of its own."""
+        number, kind, dept, window = reading
+        if dept == CREDIT:
+            return self._read(number, dept, str(kind), window.day, lambda: self._read_credit(kind, window))
+        if self.settings.departments[dept].source.kind == "none":
+            with self.ledger.begin("intake_none") as conn:
+                intake.close(conn, number, "NONE", self.clock())
+            return StepResult(dept, str(kind), "NONE", {"说明": "零报送"})
+        return self._read(number, dept, str(kind), window.day, lambda: self._read_department(dept, window))
+
+    def _read_credit(self, kind: Kind, window: Window) -> RawBatch:
         reader = credit.read_ratings if kind is Kind.RATING else credit.read_repairs
-
-        def read() -> RawBatch:
-            batch = reader(self._credit_call(), Window(day, since, until))
-            return keep_rows(self.settings.home, day, f"{kind}s", batch)
-
-        return self._read(number, CREDIT, str(kind), day, read)
+        batch = reader(self._credit_call(), window)
+        return keep_rows(self.settings.home, window.day, f"{kind}s", batch)
 
     def _window(self, dept: str, kind: str, day: date) -> tuple[datetime, datetime]:
         since, until = intake.window(self.ledger, dept, kind, day)
         return self._ahead.since(self._desk(dept, kind, day), since), until
 
-    def _read_department(self, dept: str, day: date, since: datetime, until: datetime) -> RawBatch:
-        spec = self.settings.departments[dept]
-        return read_source(spec, self.settings, Window(day, since, until), self._known(dept, day))
+    def _read_department(self, dept: str, window: Window) -> RawBatch:
+        return read_source(self.settings.departments[dept], self.settings, window, self._known(dept, window.day))
 
     def _known(self, dept: str, day: date) -> frozenset[str]:
         return intake.known_files(self.ledger, dept) | self._ahead.files(self._desk(dept, str(Kind.INSPECTION), day))

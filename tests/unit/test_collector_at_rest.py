@@ -15,7 +15,8 @@ def test_it_rests_inside_and_works_again_after_a_failure():
             raise LookupError
 
     seen: list[bool] = []
-    pytest.raises(LookupError, work)
+    with pytest.raises(LookupError):
+        work()
     assert (seen, gc.isenabled()) == ([False], True)
 
 
