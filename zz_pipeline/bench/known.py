@@ -95,6 +95,9 @@ def _copying(name: str, own: dict[str, str]) -> TextClause:
 
 
 _COPIES = tuple(_copying(name, own) for name, own in _OWN.items())
+_ROOM = (
+    "PRAGMA cache_size = -2000000"  # KiB: with SQLite's two megabytes each page of an index is read and written anew
+)
 # Each of these records has one row, with one code in each field.
 _RECOUNT = text(
     "UPDATE code_count SET n = (SELECT count(*) FROM record_version v WHERE v.day = code_count.day"
@@ -117,7 +120,8 @@ def fill(night: Night, dept: str, count: int) -> None:
     _make(night, dept, said, size)
     while size < count:
         more = min(size, count - size)
-        with night.ledger.begin() as conn:
+        with night.ledger.begin(durable=False) as conn:
+            conn.exec_driver_sql(_ROOM)
             for statement in _COPIES:
                 conn.execute(statement, {"shift": size, "most": more})
         _tell(night, dept, [(f"610124-{dept}-{town.record_no(n)}", f"{n:064d}") for n in range(size, size + more)])
