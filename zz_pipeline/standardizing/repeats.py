@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zz_pipeline.standard.columns import Bools, Ints, map_unique, to_bools
+from zz_pipeline.standard.columns import Bools, Ints, to_bools
 from zz_pipeline.standard.tables import INSPECTION, Scope
 from zz_pipeline.standardizing.issues import Issues
 
@@ -56,26 +56,39 @@ def _codes(column: pa.Array) -> Ints:
 def _list_numbers(column: pa.Array) -> pa.Array:
     """Each list as the numbers of its entries: no separator that a text might hold stands between them."""
     numbers = pc.list_flatten(column).dictionary_encode(null_encoding="encode").indices.cast(pa.string())
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    offsets = np.concatenate([[0], np.cumsum(_sizes(column))]).astype(np.int32)
     joined = pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets), numbers), ",")
     return pc.if_else(pc.is_valid(column), joined, pa.scalar(None, pa.string()))
 
 
 def with_team(table: pa.Table) -> pa.Table:
     """The table with its inspectors as one unordered team: another order of them is no other content."""
-    names, certs = (pc.fill_null(_list_numbers(table[n].combine_chunks()), "") for n in _TEAM)
-    team = map_unique(pc.binary_join_element_wise(certs, names, ";"), _sorted_team, pa.string())
+    names, certs = (table[name].combine_chunks() for name in _TEAM)
+    sizes = _sizes(certs)
+    paired = sizes == _sizes(names)
+    texts = (pc.fill_null(_list_numbers(column), "") for column in (certs, names))
+    as_said = pc.binary_join_element_wise(*texts, ";")  # lists that do not pair up stay as they are
+    team = pc.if_else(pa.array(paired), _pairs(certs, names, paired), as_said)
     for name in _TEAM:
         table = table.set_column(table.column_names.index(name), name, team)
     return table
 
 
-def _sorted_team(text: str) -> str:
-    certs, names = (part.split(",") for part in text.split(";"))
-    if len(certs) != len(names):
-        return text
-    return " ".join(sorted(f"{cert}:{name}" for cert, name in zip(certs, names, strict=True)))
+def _pairs(certs: pa.Array, names: pa.Array, paired: Bools) -> pa.Array:
+    """The pairs of certificate and name of each row in an order of their own; nothing for rows that do not pair up."""
+    mine = pa.array(paired)
+    ours, theirs = certs.filter(mine), names.filter(mine)
+    cert, name = (_codes(pc.list_flatten(column)) for column in (ours, theirs))
+    sizes = np.zeros(len(paired), dtype=np.int64)
+    sizes[paired] = _sizes(ours)
+    order = np.lexsort((name, cert, np.repeat(np.arange(len(sizes)), sizes)))
+    texts = (pa.array(numbers[order]).cast(pa.string()) for numbers in (cert, name))
+    offsets = pa.array(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32))
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, pc.binary_join_element_wise(*texts, ":")), " ")
+
+
+def _sizes(lists: pa.Array) -> Ints:
+    return np.asarray(pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def other_content(table: pa.Table, issues: Issues, *, files: bool) -> None:
