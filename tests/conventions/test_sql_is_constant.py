@@ -10,7 +10,6 @@ ALLOWED = {
     ("zz_pipeline/ledger/audit.py", "_LOCK"): "a number written in that module",
     ("zz_pipeline/ledger/audit_check.py", "where"): "a text written three lines above, with marks for its values",
     ("zz_pipeline/ledger/db.py", "pragma"): "four settings written in that function",
-    ("zz_pipeline/delivery/listed.py", "_COLUMNS where"): "columns and conditions written in that module, with marks",
     ("zz_pipeline/bench/known.py", "_REAL name names values"): "tables, columns and copies' own values, written there",
     ("zz_pipeline/chaos/kill_postgres.py", "name"): "a scratch database of the kill rig, named by it",
     ("zz_pipeline/chaos/sim_ledger.py", "name"): "tables and triggers of the schema",

@@ -108,7 +108,8 @@ from pathlib import Path
 from zz_pipeline.delivery import listed as module
 from zz_pipeline.delivery.listed import Listed
 from zz_pipeline.delivery.protocol import Remote
-count, module._CACHE = int(sys.argv[1]), int(sys.argv[2])
+count = int(sys.argv[1])
+module._BEGIN = (f"PRAGMA cache_size = -{sys.argv[2]}", *module._BEGIN[1:])
 key = lambda n: f"610124-SCJG-M{n * 2654435761 % 2**32:010d}"  # in no order
 peak = lambda: int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])  # of this program alone
 before = peak()

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+import orjson
+
 from zz_pipeline.delivery.protocol import Remote, RowKey
 
 Holding = tuple[str, str, int, str, str, float]  # remote key, record key, version, state, content hash, confirmed at
@@ -26,6 +28,11 @@ _SIDES = {
     "held": "remote_key TEXT PRIMARY KEY, record_key TEXT, version INTEGER, state TEXT, content_hash TEXT,"
     " confirmed_at REAL",
 }
+_BEGIN = (
+    f"PRAGMA cache_size = -{_CACHE}",
+    "PRAGMA journal_mode = OFF",  # what goes wrong ends the comparison, and this with it
+    *(f"CREATE TABLE {side} ({columns}) WITHOUT ROWID" for side, columns in _SIDES.items()),
+)
 _WIDTHS = {side: columns.count(",") + 1 for side, columns in _SIDES.items()}
 _TAKE = {
     side: (
@@ -47,6 +54,9 @@ _ABSENT = (
     "SELECT * FROM held WHERE state = 'PRESENT' AND confirmed_at >= ? AND NOT EXISTS"
     " (SELECT 1 FROM listed WHERE listed.remote_key = held.remote_key) ORDER BY remote_key"
 )
+_OF = "SELECT * FROM listed WHERE remote_key IN (SELECT value FROM json_each(?))"
+# "." follows "-" in the order of code points, in which SQLite compares
+_OF_RECORD = "SELECT * FROM listed WHERE remote_key = ? OR (remote_key > ? AND remote_key < ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +76,8 @@ class Listed:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._db = sqlite3.connect("", isolation_level=None)  # an unnamed database: on disk, gone when it is closed
-        self._db.execute(f"PRAGMA cache_size = -{_CACHE}")
-        self._db.execute("PRAGMA journal_mode = OFF")  # what goes wrong ends the comparison, and this with it
-        for side, columns in _SIDES.items():
-            self._db.execute(f"CREATE TABLE {side} ({columns}) WITHOUT ROWID")
+        for statement in _BEGIN:
+            self._db.execute(statement)
 
     def __enter__(self) -> Listed:
         return self
@@ -107,20 +115,15 @@ class Listed:
         return map(self._held, self._db.execute(_ABSENT, (since,)))
 
     def of(self, keys: Sequence[str]) -> dict[str, Remote]:
-        """The entries of those keys that are there; at most `CHUNK` keys."""
-        marks = ",".join("?" * len(keys))
-        return {r.remote_key: r for r in self._read(f"remote_key IN ({marks})", tuple(keys))}
+        """The entries of those keys that are there."""
+        rows = self._db.execute(_OF, (orjson.dumps(list(keys)).decode(),))
+        return {r.remote_key: r for r in map(Remote._make, rows)}
 
     def of_record(self, record_key: str) -> list[Remote]:
         """Entries whose key is the record's, alone or with something behind a dash."""
-        # "." follows "-" in the order of code points, in which SQLite compares
-        return self._read(
-            "remote_key = ? OR (remote_key > ? AND remote_key < ?)", (record_key, f"{record_key}-", f"{record_key}.")
-        )
-
-    def _read(self, where: str, values: Sequence[str | int]) -> list[Remote]:
-        rows = self._db.execute(f"SELECT * FROM listed WHERE {where}", values)  # noqa: S608 - constants and marks
-        return [Remote._make(row) for row in rows]
+        return [
+            Remote._make(row) for row in self._db.execute(_OF_RECORD, (record_key, f"{record_key}-", f"{record_key}."))
+        ]
 
     def _held(self, row: Sequence[Any]) -> Held:
         remote_key, record_key, version, state, content_hash, confirmed_at = row
