@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+import orjson
 import pytest
 
 from tests.delivery.bench import a_ledger, a_uscc, accept, chain_whole, row, table
@@ -149,3 +150,27 @@ def test_fault_39_what_a_clerk_typed_over_the_version_before_a_refused_one_is_no
     assert record.compare()[1] == ["altered"]
     record.say(3, "CORRECT", {"address_operating": "周至县样例路9号"})
     assert (record.states(1, 3), record.shown()["record"]) == (["CONFLICT", "READY"], typed)
+
+
+def test_a_withdrawal_that_finds_the_record_gone_is_done_and_done_again_when_the_record_comes_back(place, ledger):
+    record = Record(place, ledger)
+    record.say(1)
+    record.forgotten()
+    shown, held = record.shown(), table(ledger, schema.holding)
+    assert shown is None
+    with ledger.begin() as conn:  # as asking about a version in between has noted it
+        conn.execute(schema.holding.delete().where(schema.holding.c.record_key == record.key))
+    record.say(2, "WITHDRAW", rule="REPAIRED")
+    assert record.states(1, 2) == ["CONFIRMED", "CONFIRMED"], "it was there, and is not there any more"
+    assert len(table(ledger, schema.holding)) == len(held) - 1
+    deliver_again(record)
+    assert record.compare()[1] == ["recovered"]
+    record.send()
+    assert (record.states(2), record.shown()["state"]) == (["CONFIRMED"], "STOPPED")
+
+
+def deliver_again(record):
+    """What had waited at the platform through its restore takes effect again."""
+    (wire,) = orjson.loads(row(record.ledger, record.key, 1, THREE).wire)
+    again = {"platform": THREE, "kind": "inspection", "department": "SCJG", "record": wire}
+    record.place.mocks.control("POST", "/foreign", again)

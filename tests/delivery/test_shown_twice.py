@@ -134,3 +134,14 @@ def test_fault_30_a_stale_stop_approved_after_its_successor_has_left_is_not_beli
     record.decide("give_up", 2)
     assert record.compare()[1] == ["altered"], "it is never called in order while both are public"
     assert record.state(3) == "CONFLICT"
+
+
+def test_what_a_person_has_given_up_though_it_stands_there_is_not_gone_over_by_an_older_version(twice, ledger):
+    twice.compare()
+    twice.decide("give_up")
+    number, differences = twice.compare()
+    assert differences == ["stale"]
+    assert people.requeue_lost(ledger, number, actor="张某", note="平台恢复过备份", now=time.time()) == 0
+    twice.send()
+    assert (twice.state(2), set(twice.held.values())) == ("CONFIRMED", {"PRESENT"})
+    assert twice.compare()[1] == ["stale"], "it is told every night until somebody takes it down at the platform"

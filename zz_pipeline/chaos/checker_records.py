@@ -325,7 +325,12 @@ def withdrawn(c: Case) -> Found:
             continue
         if states.get((platform, kind, key, v.version)) in ("CONFLICT", "DEAD", "REJECTED"):
             continue
-        told = {d["remote_key"] for d in c.tables("difference") if d["platform"] == platform}
+        # "recovered" tells people that all is in order
+        told = {
+            d["remote_key"]
+            for d in c.tables("difference")
+            if (d["platform"], d["type"] != "recovered") == (platform, True)
+        }
         visible = [
             h
             for h in c.e.stores.get(platform, [])

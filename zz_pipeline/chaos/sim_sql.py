@@ -273,7 +273,7 @@ class _From(dict[str, str]):
         return name
 
 
-_FROM = _From({name: f"outbox AS {name}" for name in ("before", "later", "gate")})
+_FROM = _From({name: f"outbox AS {name}" for name in ("before", "later", "gate")} | {"other": "holding AS other"})
 
 
 SPOKEN = frozenset((X, Name, Select, type(None)))

@@ -278,6 +278,7 @@ class _Known:
 
     versions: dict[RowKey, Any]
     held: dict[str, dict[str, Remote]]
+    gone: set[str]  # records to be withdrawn that were there, and that the platform has been found not to hold any more
 
 
 def _known(conn: Connection, lane: Lane, rows: Sequence[OutRow]) -> _Known:
@@ -289,7 +290,9 @@ def _known(conn: Connection, lane: Lane, rows: Sequence[OutRow]) -> _Known:
         query = select(v.kind, v.record_key, v.version, v.owner_dept, v.submit_dept, v.digest, v.payload).where(*where)
         wanted = v.version.in_({key.version for key in part})
         versions |= {RowKey(*found[:3]): found for found in conn.execute(query.where(wanted))}
-    return _Known(versions, holdings.of_each(conn, lane.platform, keys))
+    held = holdings.of_each(conn, lane.platform, keys)
+    unheld = [row.key for row in rows if row.op == "WITHDRAW" and row.key.record_key not in held]
+    return _Known(versions, held, holdings.once_there(conn, lane.platform, unheld))
 
 
 def _rendered(known: _Known, lane: Lane, desk: Desk, row: OutRow, now: float) -> OutRow:
@@ -310,6 +313,8 @@ def _rendered(known: _Known, lane: Lane, desk: Desk, row: OutRow, now: float) ->
         raise LedgerError(
             f"记录 {row.key.record_key} 第 {row.key.version} 版的内容与其摘要不符，台账可能被改动，已停止发送。"
         )
+    if row.op == "WITHDRAW" and row.key.record_key in known.gone:
+        return advance(row, Event.EMPTY, Facts(now=now, reason="平台上已没有这条记录，无需再撤回"))[0]
     if row.op == "WITHDRAW" and not held:
         return advance(row, Event.CANCELLED, Facts(now=now, reason="该记录从未到达本平台，无需撤回"))[0]
     day = datetime.fromtimestamp(now, desk.zone).replace(tzinfo=None)
@@ -346,18 +351,8 @@ def _frozen(conn: Connection, lane: Lane, desk: Desk, path: str, rows: Sequence[
         rows = rows[: len(rows) // 2]
         body = desk.adapter.freeze(desk.department, number, path, tuple(row.seen() for row in rows))
     told = "|".join((lane.name, *sorted(row.item_key for row in rows), str(lane.epoch), number))
-    new = Batch(
-        sm3_hex(told.encode()),
-        path,
-        number,
-        body,
-        sm3_hex(body),
-        sum(len(r.wires) for r in rows),
-        "FROZEN",
-        now,
-        0.0,
-        0,
-    )
+    count = sum(len(r.wires) for r in rows)
+    new = Batch(sm3_hex(told.encode()), path, number, body, sm3_hex(body), count, "FROZEN", now, 0.0, 0)
     values = {name: getattr(new, name) for name in Batch.__slots__}
     conn.execute(insert(batch).values(platform=lane.platform, dept=lane.dept, epoch=lane.epoch, **values))
     points.reach("claim:frozen")

@@ -56,6 +56,16 @@ def of_each(conn: Connection, platform: str, keys: Iterable[RowKey]) -> dict[str
     return found
 
 
+def once_there(conn: Connection, platform: str, keys: Sequence[RowKey]) -> set[str]:
+    """Those records of one kind of which a version is confirmed: without a holding, asking has shown them to be gone."""
+    o, found = outbox.c, set[str]()
+    for start in range(0, len(keys), CHUNK):
+        part = keys[start : start + CHUNK]
+        where = (o.platform == platform, o.kind == part[0].kind, o.record_key.in_([key.record_key for key in part]))
+        found |= set(conn.execute(select(o.record_key).where(*where, o.state == State.CONFIRMED)).scalars())
+    return found
+
+
 def take_over(conn: Connection, platform: str, dept: str, key: RowKey, remotes: Iterable[Remote], now: float) -> None:
     """Note what the platform now holds for that version; a later version's holding is never set back."""
     noted = Noted()
@@ -125,4 +135,8 @@ def set_back(conn: Connection, platform: str, kind: str, remote_key: str, theirs
     here = and_(holding.c.platform == platform, holding.c.kind == kind, holding.c.remote_key == remote_key)
     same = and_(outbox.c.platform == platform, outbox.c.kind == kind, outbox.c.record_key == holding.c.record_key)
     later = and_(same, outbox.c.version > holding.c.version, outbox.c.state.in_((*OUT, State.CONFIRMED)))
-    conn.execute(update(holding).where(here, ~exists(select(outbox.c.version).where(later))).values(**values))
+    other = holding.alias("other")  # of a later version that a person has given up although it stands there
+    beside = and_(other.c.platform == platform, other.c.kind == kind, other.c.record_key == holding.c.record_key)
+    newer = select(other.c.version).where(beside, other.c.version > holding.c.version)
+    free = and_(here, ~exists(select(outbox.c.version).where(later)), ~exists(newer))
+    conn.execute(update(holding).where(free).values(**values))

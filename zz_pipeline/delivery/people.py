@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, delete, exists, insert, select, update
 
 from zz_pipeline.delivery import holdings
 from zz_pipeline.delivery.compare import record_keys
@@ -171,10 +171,12 @@ def vanish(
 
     What was never sent in this life of the ledger (a reconciliation after a restore had confirmed it) has no batch to ask
     about, nor has what needed no sending: the full list has spoken, and it is sent. What a person has adopted stays as
-    it is. lost: remote keys that the list does not show at all; beside them, what is there is an older content.
+    it is, and so does what a later version stands over that a person has given up. lost: remote keys that the list does not show at all; beside them, what is there is an older content.
     """
     rows = [row for row in read_keys(conn, platform, keys) if row.state is State.CONFIRMED]
     rows = [row for row in rows if row.batch_id or not _adopted(conn, platform, row.key)]
+    since = _given_up(conn, platform, {row.key.record_key for row in rows})
+    rows = [row for row in rows if row.key.version >= since.get((row.key.kind, row.key.record_key), 0)]
     facts = Facts(now=now, reason=reason)
     gone = [advance(row, Event.VANISHED if row.batch_id else Event.GONE, facts)[0] for row in rows]
     for kind in {row.key.kind for row in gone if row.batch_id is None}:
@@ -185,6 +187,16 @@ def vanish(
     for batch_id in sorted({row.batch_id for row in rows if row.batch_id}):
         set_batch(conn, batch_id, state="UNKNOWN")
     return len(rows)
+
+
+def _given_up(conn: Connection, platform: str, record_keys: Collection[str]) -> dict[tuple[str, str], int]:
+    """(kind, record key) → the version that a person has given up although it stands there: no older one goes over it."""
+    o = outbox.c
+    mine = and_(o.platform == platform, o.record_key.in_(record_keys), o.state == State.CANCELLED)
+    same = and_(holding.c.platform == platform, holding.c.kind == o.kind, holding.c.record_key == o.record_key)
+    there = exists(select(holding.c.remote_key).where(same, holding.c.version == o.version))
+    query = select(o.kind, o.record_key, o.version).where(mine, o.batch_id.is_not(None), there).order_by(o.version)
+    return {(kind, key): version for kind, key, version in conn.execute(query)}
 
 
 def _adopted(conn: Connection, platform: str, key: RowKey) -> bool:

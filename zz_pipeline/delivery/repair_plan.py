@@ -171,6 +171,7 @@ def _recover(conn: Connection, lane: Lane, found: Found, now: float, quiet: floa
             moved.append(replace(new, reason="对账确认平台已有"))
             save_rows(conn, lane.platform, moved[-1:], now)
         holdings.take_over(conn, lane.platform, lane.dept, row.key, found.remotes, now)
+        moved += _withdrawn_again(conn, lane, row.key, now)
     strange.ours_after_all(conn, lane.platform, found.remotes)
     return moved
 
@@ -191,6 +192,18 @@ def _outlived(conn: Connection, lane: Lane, key: RowKey, now: float, quiet: floa
         facts = Facts(now=now, ask_at=now, send_at=now, quiet=quiet, reason="平台上已是更新的版本，本版不再核实和发送")
         asked = row if row.state is State.UNKNOWN else advance(row, Event.UNSAID, facts)[0]
         moved.append(advance(advance(asked, Event.ABSENT_TWICE, facts)[0], Event.CANCELLED, facts)[0])
+    save_rows(conn, lane.platform, moved, now)
+    return moved
+
+
+def _withdrawn_again(conn: Connection, lane: Lane, key: RowKey, now: float) -> list[OutRow]:
+    """The withdrawal that had found nothing there any more: what it withdraws has come back, so now it is sent."""
+    mine = and_(outbox.c.platform == lane.platform, outbox.c.kind == key.kind, outbox.c.record_key == key.record_key)
+    later = read_rows(conn, mine, outbox.c.version > key.version)
+    newest = max(later, key=lambda row: row.key.version, default=None)
+    if newest is None or (newest.op, newest.state, newest.batch_id) != ("WITHDRAW", State.CONFIRMED, None):
+        return []
+    moved = [advance(newest, Event.GONE, Facts(now=now, reason="撤回的记录在平台上重新出现，重新撤回"))[0]]
     save_rows(conn, lane.platform, moved, now)
     return moved
 
