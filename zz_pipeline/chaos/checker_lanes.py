@@ -85,7 +85,7 @@ def _breaker(c: Case) -> Found:
             lanes[r.platform, r.lane].append(r)
     for (platform, dept), requests in lanes.items():
         failures = 0
-        for before, after in pairwise(requests):
+        for before, after in pairwise(_of_holders(requests)):
             broken = not before.told_well and before.taken
             failures = failures + 1 if broken else failures if before.told == "dead" else 0
             if c.noted(("release", "ledger_restore"), platform, before.at, after.at):
@@ -96,6 +96,17 @@ def _breaker(c: Case) -> Found:
                 yield f"{platform}/{dept} was called {after.at - before.ended_at:.1f} s after {failures} failures in a row"
             elif after.push:
                 yield f"{platform}/{dept} was probed by a push after {failures} failures in a row"
+
+
+def _of_holders(requests: list[Request]) -> list[Request]:
+    """Without questions that a process which had been overtaken meanwhile still asked: its token was granted before it
+    was frozen, it cannot know of its successor's failures, and it changes nothing."""
+    newest, found = 0, []
+    for r in requests:
+        if r.push or r.process >= newest:
+            found.append(r)
+        newest = max(newest, r.process)
+    return found
 
 
 def stopped(c: Case) -> Found:
