@@ -223,6 +223,8 @@ def order(c: Case) -> Found:
 def _leaving(c: Case) -> Found:
     last: dict[tuple[int, str, str, str], int] = {}
     for r in c.pushes:
+        if r.overtaken:
+            continue  # within the send deadline of a lost lane its claim counts, which came first; `order` looks at effects
         for row in c.rows(r):
             name = (c.since_restore(r.at), r.platform, row.kind, row.record_key)
             if row.version < last.get(name, 0) and not c.noted(
