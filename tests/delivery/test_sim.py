@@ -73,7 +73,7 @@ def test_the_schedules_that_show_errors_are_clean_without_them():
 # Schedules that showed a gap of the product or of the checker, in the order in which they were found.
 ONCE_BROKEN = (
     5198, 7739, 5879, 4527, 6082, 7110, 1692, 4608, 5102, 101_575, 102_072, 102_492, 107_904, 108_759, 201_062, 202_506,
-    206_130, 206_337, 301_461, 304_286, 305_754, 320_373, 403_823, 409_171, 444_998, 461_387,
+    206_130, 206_337, 301_461, 304_286, 305_754, 320_373, 403_823, 409_171, 444_998, 461_387, 449_252, 478_911,
 )  # fmt: skip
 
 

@@ -39,7 +39,7 @@ class Rendering:
     adapter: Adapter
     department: Department
     now: datetime
-    follow_ups: FollowUps
+    follow_ups: FollowUps | None
 
 
 class LedgerBook:

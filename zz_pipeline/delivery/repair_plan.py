@@ -119,13 +119,24 @@ def repair(
         if one.type == "recovered":
             moved += _recover(conn, lane, one, now, quiet)
         elif one.person:
-            contested = _contest(conn, lane, one, now) if one.type == "altered" else []
-            held_up.update(row.key for row in contested)
-            _open_conflict(conn, lane, one, now, again=one.key in held_up)
-            moved += contested
+            moved += contested(conn, lane, one, now, held_up)
     told = {"found": [[f.type, f.kind, f.remote_key] for f in found], "reconciliation": reconciliation_id}
     rows = [[*row.key, str(row.state)] for row in moved]
     audit.append(conn, lane.actor, "DIFFERENCES", lane.name, False, {**told, "rows": rows})
+
+
+def contested(
+    conn: Connection, lane: Lane, found: Found, now: float, held_up: set[RowKey] | None = None
+) -> list[OutRow]:
+    """Put an entry before a person and hold up the confirmed row that it has altered; rows moved by it.
+
+    held_up: rows that an earlier entry of the same finding has held up already; grows.
+    """
+    moved = _contest(conn, lane, found, now) if found.type == "altered" else []
+    known = held_up if held_up is not None else set()
+    known.update(row.key for row in moved)
+    _open_conflict(conn, lane, found, now, again=found.key in known)
+    return moved
 
 
 def ask_again(conn: Connection, lane: Lane, reconciliation_id: int, reason: str, now: float) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, update
 
-from zz_pipeline.delivery import budget, gates, holdings, points
+from zz_pipeline.delivery import budget, gates, holdings, points, shown
 from zz_pipeline.delivery.claim import Desk
 from zz_pipeline.delivery.lanes import Lane
 from zz_pipeline.delivery.meter import Query, keep_queries
@@ -44,6 +44,7 @@ FINDINGS: dict[Finding, Event] = {
     F.PENDING: E.TAKEN_IN, F.UNSAID: E.UNSAID,
 }  # fmt: skip
 SAYING = (X.JUDGED, X.TAKEN_IN, X.ASK, X.LOST)  # effects whose verdicts count
+CHANGED = "{} 记录 {} 第 {} 版：确认之后平台上的内容变了（可能有人在平台手工录入），请核对后决定采用哪一份。"
 UNTOUCHED = (X.BUSY, X.AUTH, X.SESSION, X.NO_CONNECT)  # the very same bytes may go again under their number
 FAILED = (X.NO_CONNECT, X.UNKNOWN)
 
@@ -113,13 +114,15 @@ def settle(lane: Lane, desk: Desk, heard: Heard) -> Outcome:
         noted.write(conn, lane.platform, lane.dept, heard.now)
         save_rows(conn, lane.platform, after, heard.now)
         points.reach("settle:saved")
+        changed = shown.beside(conn, lane, desk, members, verdicts, heard.now) if heard.asked else []
+        done.alarms += [CHANGED.format(desk.spec.label, row.key.record_key, row.key.version) for row in changed]
         _set_batch(conn, desk, heard, frozen, [*after, *(m for m in members if m.state not in open_)], ripe)
         _lane(conn, lane, heard, after, done)
         done.states.update(str(row.state) for row in after)
         if any(row.state is State.READY for row in after):
             dropped = {row.key: row for row in gates.drop_superseded(conn, lane, heard.batch_id, heard.now)}
             after = [dropped.get(row.key, row) for row in after]
-        said = [[*row.key, str(row.state)] for row in after]
+        said = [[*row.key, str(row.state)] for row in (*after, *changed)]
         told = {"effect": str(heard.answer.effect), "code": heard.answer.code, "rows": said}
         audit.append(conn, lane.actor, "ASKED" if heard.asked else "ANSWER", heard.batch_id, not done.alarms, told)
         for alarm in done.alarms:
