@@ -3,15 +3,12 @@
 Belongs here: the factories, a pool for each platform. Must not: the protocol.
 """
 
-from functools import partial
-
 import dagster as dg
 
 from assets import clocks, groups, results
 from assets.partitions import days, run_of
 from assets.records import RETURNED
 from assets.resources import NightResource
-from zz_pipeline.reconcile_span import each_day
 from zz_pipeline.settings import PlatformSpec
 
 
@@ -63,7 +60,7 @@ def reconcile_asset(spec: PlatformSpec, office: str) -> dg.AssetsDefinition:
     @results.spoken
     def reconciled(context: dg.AssetExecutionContext, night: NightResource) -> results.Told:
         steps = night.night(run_of(context))
-        done = each_day(steps.ledger, days(context), partial(steps.reconcile, platform), steps.clock)
+        done = steps.reconcile_days(platform, days(context))
         for day, found in done.items():
             context.add_asset_metadata(results.reconciled(found), partition_key=day.isoformat())
         text = "；".join(f"{day} {found.text}" for day, found in done.items() if found.state != "OK")

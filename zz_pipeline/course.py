@@ -9,13 +9,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
 
 from zz_pipeline.delivery.deliver import DeliveryResult
 from zz_pipeline.errors import ZzError
 from zz_pipeline.night import CREDIT, Night, StepResult
 from zz_pipeline.reconcile import ReconcileResult
-from zz_pipeline.reconcile_span import each_day
 from zz_pipeline.reports.balance import Balance
 from zz_pipeline.reports.day import report_path, write_day_report
 from zz_pipeline.returns.replay import write_lists
@@ -137,7 +135,7 @@ def send(
     for n, name in enumerate(names, 1):
         result.deliveries[name] = night.deliver(name, lanes=lanes)
         progress("报送", n, len(names))
-    asked = {name: each_day(night.ledger, days, partial(night.reconcile, name), night.clock) for name in names}
+    asked = {name: night.reconcile_days(name, days) for name in names}
     for n, day in enumerate(days, 1):
         result.reconciled |= {name: found[day] for name, found in asked.items()}
         result.balance = night.balance(day)

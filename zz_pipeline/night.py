@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from zz_pipeline import quality, restored, standardize
@@ -33,6 +34,7 @@ from zz_pipeline.ledger.payload import contents
 from zz_pipeline.ledger.quarantine import Entry
 from zz_pipeline.quality import CheckOutcome
 from zz_pipeline.reconcile import EVERYTHING, ReconcileResult, reconcile
+from zz_pipeline.reconcile_span import each_day
 from zz_pipeline.reports.balance import Balance, balance
 from zz_pipeline.returns.inbox import with_returned
 from zz_pipeline.settings import Settings
@@ -339,6 +341,10 @@ class Night(CountyTables):
     def reconcile(self, platform: str, day: date, **options: Any) -> ReconcileResult:
         """Ask the platform what it holds and compare; options as of `reconcile.reconcile`."""
         return reconcile(self.ledger, self.settings, platform, day, clock=self.clock, **options)
+
+    def reconcile_days(self, platform: str, days: Sequence[date]) -> dict[date, ReconcileResult]:
+        """The same for several days at once, oldest first."""
+        return each_day(self.ledger, days, partial(self.reconcile, platform), self.clock)
 
     def balance(self, day: date) -> Balance:
         """The day's balance."""

@@ -22,7 +22,7 @@ from zz_pipeline.ledger.db import Ledger
 
 pytestmark = pytest.mark.postgres
 
-DEPT, RECORDS, TURNS = "SCJG", 60, 6
+DEPT, RECORDS, TURNS = "SCJG", 120, 12
 SPEC = {
     "batch_records": 1, "quiet_seconds": 2.0, "late_effect_seconds": 0.5, "send_deadline_seconds": 0.5,
     "rate": 1000.0, "burst": 1000.0,
