@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from types import TracebackType
 from typing import Any
 
@@ -22,6 +23,7 @@ from zz_pipeline.delivery.protocol import Remote, RowKey
 Holding = tuple[str, str, int, str, str, float]  # remote key, record key, version, state, content hash, confirmed at
 
 _CACHE = 32_000
+_FEW = 1000  # a list shorter than that lies in the cache, whatever its order
 _SIDES = {
     "listed": "remote_key TEXT PRIMARY KEY, kind TEXT, state TEXT, content_hash TEXT, version INTEGER, receipt TEXT,"
     " updated_at TEXT",
@@ -39,6 +41,7 @@ _TAKE = {
         f"CREATE TABLE came AS SELECT * FROM {side} LIMIT 0",  # noqa: S608 - names of `_SIDES`
         f"INSERT INTO came VALUES ({','.join('?' * width)})",  # noqa: S608 - marks
         f"INSERT OR REPLACE INTO {side} SELECT * FROM came ORDER BY remote_key, rowid",  # noqa: S608 - names of `_SIDES`
+        f"INSERT OR REPLACE INTO {side} VALUES ({','.join('?' * width)})",  # noqa: S608 - names of `_SIDES` and marks
     )
     for side, width in _WIDTHS.items()
 }
@@ -131,11 +134,16 @@ class Listed:
 
     def _take(self, side: str, rows: Iterable[Sequence[Any]]) -> Listed:
         """Write rows as they come, then once more in the order of their keys, so that each is put behind the one before."""
-        create, insert, sort = _TAKE[side]
+        create, insert, sort, put = _TAKE[side]
+        source = iter(rows)
+        first = list(islice(source, _FEW))
         self._db.execute("BEGIN")
-        self._db.execute(create)
-        self._db.executemany(insert, rows)
-        self._db.execute(sort)
-        self._db.execute("DROP TABLE came")
+        if len(first) < _FEW:
+            self._db.executemany(put, first)
+        else:
+            self._db.execute(create)
+            self._db.executemany(insert, chain(first, source))
+            self._db.execute(sort)
+            self._db.execute("DROP TABLE came")
         self._db.execute("COMMIT")
         return self
