@@ -5,8 +5,6 @@ Belongs here: `states.step` and `rows.advance`, which are pure. Must not: databa
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,7 +55,7 @@ SURELY_NOT_STORED = {E.NOT_SENT, E.NOTHING, E.BUSY, E.AUTH, E.POISON, E.ABSENT_T
 def a_row(state=S.READY, **values):
     key = RowKey("inspection", "610124-SCJG-2026-1", 1)
     row = OutRow(key, "PUBLISH", state, "", "", "k", b"[{}]", "b", 1, 100.0, 1, 0.0, 0, None, "", "")
-    return replace(row, **values)
+    return row._replace(**values)
 
 
 @pytest.mark.parametrize("event", Event)

@@ -210,7 +210,7 @@ def _padded(original: Any) -> Any:
 
 
 def _never_frozen(original: Any) -> Any:
-    return lambda conn, lane, desk, row, now: original(conn, lane, desk, replace(row, wire=None), now)
+    return lambda conn, lane, desk, row, now: original(conn, lane, desk, row._replace(wire=None), now)
 
 
 def _twice(original: Any) -> Any:

@@ -233,7 +233,7 @@ def _fresh(
         if there and rendered.state is State.READY:
             seen = strange.contested(conn, desk.adapter, rendered, there, now)
             # of a row that was never sent nothing stays frozen: what a person's decision leads to is rendered then
-            rendered = rendered if seen.state is State.READY else replace(seen, wire=row.wire)
+            rendered = rendered if seen.state is State.READY else seen._replace(wire=row.wire)
         if rendered.state is not State.READY:
             done.settled.append(rendered)
             continue
@@ -325,7 +325,7 @@ def _rendered(known: _Known, lane: Lane, desk: Desk, row: OutRow, now: float) ->
         return advance(row, Event.UNRENDERABLE, Facts(now=now, reason=str(error)))[0]
     if not wires:
         return advance(row, Event.EMPTY, Facts(now=now, reason="平台已有相同内容，无需再报"))[0]
-    return replace(row, wire=orjson.dumps(list(wires)))
+    return row._replace(wire=orjson.dumps(list(wires)))
 
 
 def _renewed(held: Mapping[str, Remote], desk: Desk, row: OutRow, now: float) -> OutRow:
@@ -337,7 +337,7 @@ def _renewed(held: Mapping[str, Remote], desk: Desk, row: OutRow, now: float) ->
         return row
     if not wires:
         return advance(row, Event.EMPTY, Facts(now=now, reason="平台上已没有这条记录，无需再撤回"))[0]
-    return replace(row, wire=orjson.dumps(list(wires)))
+    return row._replace(wire=orjson.dumps(list(wires)))
 
 
 def _frozen(conn: Connection, lane: Lane, desk: Desk, path: str, rows: Sequence[OutRow], now: float) -> Claim:

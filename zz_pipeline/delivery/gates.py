@@ -6,7 +6,6 @@ Must not: freezing, sending, publishing decisions (those were made at acceptance
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
@@ -116,9 +115,9 @@ def _behind_entry(conn: Connection, lane: Lane, entry: str, now: float) -> list[
     for state, (event, reason) in DECIDED.items():
         behind = exists(select(gate.c.version).where(there, gate.c.state == state))
         facts = Facts(now=now, reason=reason)
-        changed += [replace(advance(row, event, facts)[0], rule=ENTRY_RULE) for row in read_rows(conn, waiting, behind)]
+        changed += [advance(row, event, facts)[0]._replace(rule=ENTRY_RULE) for row in read_rows(conn, waiting, behind)]
     opened = exists(select(gate.c.version).where(there, gate.c.state.in_(_PASSED)))
     blocked = and_(mine(lane.platform, lane.dept), outbox.c.state == State.BLOCKED, outbox.c.rule == ENTRY_RULE)
     for row in read_rows(conn, blocked, opened):
-        changed.append(replace(advance(row, Event.ENTRY_OPEN, Facts(now=now))[0], rule="", reason=""))
+        changed.append(advance(row, Event.ENTRY_OPEN, Facts(now=now))[0]._replace(rule="", reason=""))
     return changed

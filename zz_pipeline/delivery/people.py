@@ -6,7 +6,6 @@ Belongs here: their decisions as events with name, reason and audit. Must not: d
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 
 from sqlalchemy import Connection, and_, delete, exists, insert, select, update
 
@@ -98,7 +97,7 @@ def _decided(conn: Connection, platform: str, row: OutRow, event: Event, facts: 
         event = Event.OVERRULED  # it was never sent: there is no batch to ask about
     if row.state is State.CONFLICT:
         _close_conflict(conn, platform, row, event, facts.now, actor, note)
-    new = replace(advance(row, event, facts)[0], tries=0)
+    new = advance(row, event, facts)[0]._replace(tries=0)
     if new.state is State.UNKNOWN and row.batch_id:
         set_batch(conn, row.batch_id, state="UNKNOWN")
     return new

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, update
@@ -179,7 +179,7 @@ def _recover(conn: Connection, lane: Lane, found: Found, now: float, quiet: floa
         if row.state in (State.UNKNOWN, State.READY):
             receipt = next((remote.receipt for remote in found.remotes if remote.receipt), "")
             new, _ = advance(row, Event.STORED, Facts(now=now, reason="对账确认平台已有", receipt=receipt))
-            moved.append(replace(new, reason="对账确认平台已有"))
+            moved.append(new._replace(reason="对账确认平台已有"))
             save_rows(conn, lane.platform, moved[-1:], now)
         holdings.take_over(conn, lane.platform, lane.dept, row.key, found.remotes, now)
         moved += _withdrawn_again(conn, lane, row.key, now)

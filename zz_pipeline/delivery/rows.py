@@ -7,10 +7,10 @@ Must not: transactions of its own, HTTP, decisions about what happened.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, select, update
@@ -30,8 +30,7 @@ def _parsed(wire: bytes) -> Wire:
     return tuple(orjson.loads(wire))
 
 
-@dataclass(frozen=True, slots=True)
-class OutRow:
+class OutRow(NamedTuple):
     """An outbox row. Times are Unix seconds; `wire` is None until the first claim froze it."""
 
     key: RowKey
@@ -111,7 +110,7 @@ def advance(row: OutRow, event: Event, facts: Facts) -> tuple[OutRow, Move]:
         values["receipt"] = facts.receipt
     if facts.code:
         values["remote_code"] = facts.code
-    return replace(row, **values), move
+    return row._replace(**values), move
 
 
 def _sent(row: OutRow, facts: Facts) -> dict[str, Any]:
