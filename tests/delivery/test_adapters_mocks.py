@@ -2,7 +2,6 @@
 
 import json
 import time
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import count
 
@@ -327,7 +326,7 @@ def test_an_ended_session_is_renewed_for_a_query_and_told_for_a_push(mocks):
 def test_one_malformed_record_poisons_a_public_batch_and_stores_nothing(mocks):
     desk, good = Desk(mocks, "publicity"), fresh()
     broken = desk.row(fresh())
-    broken = replace(broken, wire=({**broken.wire[0], "insDate": "2026-02-30"},))
+    broken = broken._replace(wire=({**broken.wire[0], "insDate": "2026-02-30"},))
     sent = desk.batch(desk.row(good), broken)
     answer = desk.push(sent)
     assert (answer.effect, answer.code) == (Effect.POISON, "6002")

@@ -84,8 +84,7 @@ class Remote(NamedTuple):
     updated_at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An outbox row as an adapter sees it. `wire` is frozen at the first claim and never changes afterwards."""
 
     key: RowKey
@@ -119,8 +118,7 @@ class Finding(StrEnum):
     UNSAID = "UNSAID"  # the answer does not say: unknown
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The finding for one row, with what proves it. `remotes` is what the platform now holds for the row."""
 
     key: RowKey

@@ -77,8 +77,7 @@ class Batch:
     polls: int
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What a move needs to know of the moment: clocks, and the texts that go with the new state."""
 
     now: float

@@ -7,7 +7,6 @@ Must not: state transitions, sending by itself, publishing decisions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import repeat
 from typing import Any
@@ -261,7 +260,7 @@ def _proven(row: Row, verdict: Verdict | None, there: Remote | None, before: Rem
     refused = verdict is not None and verdict.finding in (Finding.REFUSED, Finding.DIFFERENT)
     if verdict is not None and refused and found.finding is not Finding.STORED:
         other = found.finding is Finding.DIFFERENT
-        return replace(verdict, finding=found.finding if other else verdict.finding, remotes=found.remotes * other), ""
+        return verdict._replace(finding=found.finding if other else verdict.finding, remotes=found.remotes * other), ""
     return found, alarm
 
 

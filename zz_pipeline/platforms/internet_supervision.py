@@ -7,7 +7,6 @@ Must not: state transitions, sending by itself, publishing decisions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -357,10 +356,10 @@ def _agreed(receipt: Verdict, listed: Verdict) -> Verdict:
     if listed.finding is Finding.STORED:
         return receipt if receipt.finding is Finding.STORED else listed
     if listed.finding is Finding.DIFFERENT:  # seen, so not written over by a later version either
-        return replace(listed, raw=receipt.raw)
+        return listed._replace(raw=receipt.raw)
     if receipt.finding is Finding.REFUSED:
         return receipt
-    return listed if receipt.finding is Finding.STORED else replace(receipt, remotes=listed.remotes)
+    return listed if receipt.finding is Finding.STORED else receipt._replace(remotes=listed.remotes)
 
 
 def _contrary(receipt: Verdict, listed: Verdict) -> bool:
