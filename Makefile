@@ -37,7 +37,7 @@ lint: $(READY) ## ruff, mypy and import-linter
 	$(BIN)/lint-imports --config pyproject.toml
 
 test: lint tools ## everything CI proves, under 10 minutes on 2 cores
-	$(BIN)/python -m pytest -m "not long" -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not long" -n 3 --dist loadfile --no-loadscope-reorder
 
 test-long: $(READY) tools ## long campaigns
 	$(BIN)/python -m pytest -m long

@@ -192,7 +192,7 @@ def test_fault_09_a_postgresql_killed_during_a_push_comes_back_within_ten_second
     if installed() is None:
         pytest.skip(MISSING)
     with server(installed(), durable=True) as postgres, made(postgres.database()) as ledger:
-        keys = due(ledger, tmp_path, platform, count=kills + COUNT)
+        keys = due(ledger, tmp_path, platform, count=2 * kills + COUNT)  # each kill ends with its batch of two
         struck = []
 
         def kill(records):
