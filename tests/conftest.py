@@ -1,7 +1,7 @@
 """Makes `tests` importable, so that builders of good rows can be shared between folders of tests.
 
-Four workers share the files of two cores, because much of a test is waiting for other processes: three kept the cores
-busy for three quarters of the time (23 minutes of processor time in 15:26). `--dist loadfile --no-loadscope-reorder`:
+Three workers share the files of two cores, because much of a test is waiting for other processes; with four, tests that
+measure seconds become uncertain. `--dist loadfile --no-loadscope-reorder`:
 servers and counties are staged once a file, not once a worker, and the files that take longest come first, so that no
 worker ends with a long one while the others have nothing left.
 """

@@ -123,15 +123,19 @@ def told(ledger, day, dept, subjects, years):
     return checks, {(r["dept"], r["field"], r["code"]): r["rows"] for r in found.shares.to_pylist()}
 
 
-def agree(ledger):
+def disagreements(ledger):
+    """(day, department) for which the kept counts are not what reading all versions says."""
+    found = []
     for day in (*DAYS[1:], dt.date(2026, 7, 1), dt.date(2027, 1, 2)):
         with ledger.read() as conn:
             checks, shares = read_again(conn, day)
         for dept in DEPTS:
-            mine = {k: n for k, n in shares.items() if k[0] == dept}
-            assert told(ledger, day, dept, SUBJECTS, YEARS) == ({k: n for k, n in checks.items() if k[0] == dept}, mine)
+            wanted = tuple({k: n for k, n in counted.items() if k[0] == dept} for counted in (checks, shares))
             one = {k: n for k, n in checks.items() if k == (dept, SUBJECTS[0], 2026)}
-            assert told(ledger, day, dept, SUBJECTS[:1], [2026])[0] == one
+            alone = told(ledger, day, dept, SUBJECTS[:1], [2026])[0]
+            if told(ledger, day, dept, SUBJECTS, YEARS) != wanted or alone != one:
+                found.append((day, dept))
+    return found
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -149,7 +153,7 @@ def ledger(request, tmp_path_factory):
 @given(course=st.lists(steps, min_size=1, max_size=12))
 def test_counts_say_after_any_course_of_versions_what_reading_all_of_them_says(ledger, course):
     run(ledger, course)
-    agree(ledger)
+    assert disagreements(ledger) == []
 
 
 @pytest.mark.long
@@ -157,7 +161,7 @@ def test_counts_say_after_any_course_of_versions_what_reading_all_of_them_says(l
 @given(course=st.lists(steps, min_size=1, max_size=25))
 def test_counts_say_after_many_long_courses_what_reading_all_versions_says(ledger, course):
     run(ledger, course)
-    agree(ledger)
+    assert disagreements(ledger) == []
 
 
 @settings(max_examples=4, deadline=None)
@@ -168,7 +172,7 @@ def test_an_upgrade_finds_in_the_versions_the_counts_that_were_kept_while_they_w
     moved(ledger, command.downgrade, "0005")
     moved(ledger, command.upgrade, "head")
     assert counted(ledger) == kept
-    agree(ledger)
+    assert disagreements(ledger) == []
 
 
 def counted(ledger):

@@ -108,7 +108,7 @@ class Fast:
         return self._run(text, args, query)
 
     def exec_driver_sql(self, text: str, rows: list[tuple[Any, ...]]) -> None:
-        """A statement of the driver's own, for each of many rows (`ledger.prepared`, `ledger.bulk`)."""
+        """A statement of the driver's own, for each of many rows (`bulk.Prepared`)."""
         self.raw.executemany(text, rows)
 
     def _text(self, text: str, parameters: Any) -> Result:

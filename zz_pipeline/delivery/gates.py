@@ -6,20 +6,22 @@ Must not: freezing, sending, publishing decisions (those were made at acceptance
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, update
 
 from zz_pipeline.delivery.lanes import Lane
-from zz_pipeline.delivery.protocol import State
+from zz_pipeline.delivery.protocol import Effect, RowKey, State
 from zz_pipeline.delivery.rows import Facts, OutRow, advance, read_rows, save_rows
 from zz_pipeline.delivery.states import OPEN, OUT, Event
 from zz_pipeline.ledger import audit
-from zz_pipeline.ledger.schema import outbox
+from zz_pipeline.ledger.schema import attempt, outbox
 
 ENTRY_RULE = "ENTRY"
 # Not "in OPEN": a state that only newer code knows is not known to be over.
 DONE = tuple(state for state in State if state not in OPEN)
+NOT_LEFT = (str(Effect.NO_CONNECT), "NOT_SENT")  # outcomes of an attempt of which no byte has left
 _PASSED = (State.CONFIRMED, State.NOT_APPLICABLE)
 # The entry platform's state of the same version → what becomes of a row that waits behind it (withdrawals excepted:
 # what must not be public any longer does not wait for another platform's refusal).
@@ -97,6 +99,23 @@ def drop_superseded(conn: Connection, lane: Lane, batch_id: str, now: float) -> 
     dropped = [advance(row, Event.CANCELLED, facts)[0] for row in rows]
     save_rows(conn, lane.platform, dropped, now)
     return dropped
+
+
+def wait_behind_unheard(
+    conn: Connection, lane: Lane, batch_id: str, stored: Sequence[RowKey], quiet: float, now: float
+) -> None:
+    """Later versions of what asking has just found stored wait while a push of its batch may still be on its way.
+
+    What was found may be a clerk's equal entry: the push itself then takes effect late, over the later version. `quiet`:
+    seconds after which nothing sent can still take effect. In a fenced transaction.
+    """
+    mine = and_(attempt.c.batch_id == batch_id, attempt.c.method == "POST", attempt.c.http.is_(None))
+    unheard = select(func.max(attempt.c.started_at)).where(mine, func.coalesce(attempt.c.outcome, "").not_in(NOT_LEFT))
+    until = (conn.execute(unheard).scalar() or 0.0) + quiet
+    for kind, record_key, version in stored if until > now else ():
+        same = and_(outbox.c.platform == lane.platform, outbox.c.kind == kind, outbox.c.record_key == record_key)
+        later = and_(same, outbox.c.version > version, outbox.c.state == State.READY, outbox.c.next_at < until)
+        conn.execute(update(outbox).where(later).values(next_at=until, updated_at=now))
 
 
 def _overtaken(conn: Connection, lane: Lane, now: float) -> list[OutRow]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, delete, exists, select, update
 from zz_pipeline.delivery.protocol import Remote, RowKey, State, Verdict
 from zz_pipeline.delivery.rows import CHUNK
 from zz_pipeline.delivery.states import OUT
-from zz_pipeline.ledger.prepared import Prepared
+from zz_pipeline.ledger.bulk import Prepared
 from zz_pipeline.ledger.schema import holding, outbox
 from zz_pipeline.standard.canonical import sm3_hex
 

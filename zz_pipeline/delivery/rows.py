@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, select, update
 
 from zz_pipeline.delivery.protocol import Row, RowKey, State
 from zz_pipeline.delivery.states import Do, Event, ImpossibleStep, Move, step
-from zz_pipeline.ledger.prepared import Prepared
+from zz_pipeline.ledger.bulk import Prepared
 from zz_pipeline.ledger.schema import batch, outbox
 
 Wire = tuple[dict[str, Any], ...]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
 from zz_pipeline.delivery import budget, gates, holdings, points, shown
 from zz_pipeline.delivery.claim import Desk
@@ -47,7 +47,6 @@ SAYING = (X.JUDGED, X.TAKEN_IN, X.ASK, X.LOST)  # effects whose verdicts count
 CHANGED = "{} 记录 {} 第 {} 版：确认之后平台上的内容变了（可能有人在平台手工录入），请核对后决定采用哪一份。"
 UNTOUCHED = (X.BUSY, X.AUTH, X.SESSION, X.NO_CONNECT)  # the very same bytes may go again under their number
 FAILED = (X.NO_CONNECT, X.UNKNOWN)
-NOT_LEFT = (str(X.NO_CONNECT), "NOT_SENT")  # outcomes of an attempt of which no byte has left
 
 TEXTS: dict[Event, str] = {
     E.STORED: "",
@@ -116,7 +115,8 @@ def settle(lane: Lane, desk: Desk, heard: Heard) -> Outcome:
         save_rows(conn, lane.platform, after, heard.now)
         points.reach("settle:saved")
         if heard.asked and not desk.spec.capability.versions:  # with a version on the wire a late one is refused
-            _behind_unheard(conn, lane, desk, heard, [row for row in after if row.state is State.CONFIRMED])
+            found = [row.key for row in after if row.state is State.CONFIRMED]
+            gates.wait_behind_unheard(conn, lane, heard.batch_id, found, desk.spec.quiet_seconds, heard.now)
         changed = shown.beside(conn, lane, desk, members, verdicts, heard.now) if heard.asked else []
         done.alarms += [CHANGED.format(desk.spec.label, row.key.record_key, row.key.version) for row in changed]
         _set_batch(conn, desk, heard, frozen, [*after, *(m for m in members if m.state not in open_)], ripe)
@@ -131,23 +131,6 @@ def settle(lane: Lane, desk: Desk, heard: Heard) -> Outcome:
         for alarm in done.alarms:
             audit.append(conn, lane.actor, "ALARM", lane.name, False, {"text": alarm})
     return done
-
-
-def _behind_unheard(conn: Connection, lane: Lane, desk: Desk, heard: Heard, rows: Sequence[OutRow]) -> None:
-    """Later versions of what asking has just found stored wait while a push of the batch may still be on its way.
-
-    What was found may be a clerk's equal entry: the push itself then takes effect late, over the later version.
-    """
-    mine = and_(attempt.c.batch_id == heard.batch_id, attempt.c.method == "POST", attempt.c.http.is_(None))
-    unheard = select(func.max(attempt.c.started_at)).where(mine, func.coalesce(attempt.c.outcome, "").not_in(NOT_LEFT))
-    quiet_at = (conn.execute(unheard).scalar() or 0.0) + desk.spec.quiet_seconds
-    if quiet_at <= heard.now:
-        return
-    for row in rows:
-        kind, record_key, version = row.key
-        same = and_(outbox.c.platform == lane.platform, outbox.c.kind == kind, outbox.c.record_key == record_key)
-        later = and_(same, outbox.c.version > version, outbox.c.state == State.READY, outbox.c.next_at < quiet_at)
-        conn.execute(update(outbox).where(later).values(next_at=quiet_at, updated_at=heard.now))
 
 
 def unsend(lane: Lane, batch_id: str, attempt_id: int, now: float) -> None:

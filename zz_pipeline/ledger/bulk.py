@@ -1,14 +1,16 @@
-"""Many rows by one prepared statement: what takes in a night's records speaks to the database through this.
+"""Many rows by one prepared statement: what takes in or settles hundreds of records speaks to the database through this.
 
-Belongs here: INSERT statements derived from the schema for rows as tuples, the condition "one of these many keys".
+Belongs here: INSERT statements derived from the schema and statements written out, for rows as tuples; the condition
+"one of these many keys".
 Must not: knowledge of a table, transactions, statements put together from data.
 
-SQLAlchemy's own way of many rows looks at every value of every row again; a night's rows come from one place and are all of
+SQLAlchemy's own way of many rows looks at every value of every row again; these rows come from one place and are all of
 one form, so their statement is compiled once and the rows go to the driver as they are.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -18,11 +20,25 @@ from sqlalchemy import ARRAY, ColumnElement, Connection, String, Table, any_, fu
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
+_NAME = re.compile(r"(?<!:):([a-z_]+)")
+_MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 PART = 4000  # records whose rows are in hand at once
 _DIALECTS: dict[str, Dialect] = {
     "sqlite": sqlite.dialect(paramstyle="qmark"),
     "postgresql": postgresql.dialect(paramstyle="format"),
 }
+
+
+class Prepared:
+    """A statement with `:name` for its values and no other colon, percent sign or question mark in it."""
+
+    def __init__(self, statement: str) -> None:
+        self._statements = {style: _NAME.sub(mark, statement) for style, mark in _MARKS.items()}
+
+    def write(self, conn: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Execute it for each row; a row has the values in the order of the names, of types that the driver takes."""
+        if rows:
+            conn.exec_driver_sql(self._statements[conn.dialect.paramstyle], rows)
 
 
 def write(conn: Connection, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
