@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 import orjson
 import pytest
 
-from tests.delivery.bench import a_ledger, a_uscc, accept, chain_whole, row, table
+from tests.delivery.bench import a_ledger, chain_whole, row, table
+from tests.delivery.on_three import OnThree
 from tests.pipeline.small_county import THREE, small
 from zz_pipeline.delivery import people
-from zz_pipeline.delivery.deliver import deliver
-from zz_pipeline.delivery.protocol import RowKey
 from zz_pipeline.ledger import schema
-from zz_pipeline.reconcile import EVERYTHING, reconcile
-
-NUMBERS = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -38,32 +33,11 @@ def ledger(tmp_path):
     ledger.close()
 
 
-class Record:
-    """One record on ③ whose versions differ only in what is not shown there."""
-
-    def __init__(self, place, ledger):
-        self.place, self.ledger, self.number = place, ledger, next(NUMBERS)
-        self.key = f"610124-SCJG-2026-{self.number:07d}"
+class Record(OnThree):
+    """A record whose versions differ only in what is not shown there."""
 
     def say(self, version, op="PUBLISH", changes=None, **values):
-        said = {
-            "uscc": a_uscc(self.number),
-            "counterpart_code": a_uscc(self.number),
-            "task_name": "样例任务",
-            **(changes or {}),
-        }
-        name = f"2026-{self.number:07d}"
-        accept(self.ledger, self.place.settings, "SCJG", name, version, op, (THREE,), changes=said, **values)
-        self.send()
-
-    def send(self):
-        deliver(self.ledger, self.place.settings, THREE, threads=1)
-
-    def compare(self):
-        """Number of the reconciliation, and the types of what differs about this record."""
-        result = reconcile(self.ledger, self.place.settings, THREE, datetime.now(UTC).date(), since=EVERYTHING)
-        assert not result.error
-        return result.id, [found.type for found, _ in result.differences if found.remote_key == self.key]
+        super().say(version, op, {"task_name": "样例任务", **(changes or {})}, **values)
 
     def sent_again(self, difference):
         """The platform is compared, a person approves, and the lane works."""
@@ -71,14 +45,6 @@ class Record:
         assert differences == [difference]
         people.requeue_lost(self.ledger, number, actor="张某", note="平台恢复过备份", now=time.time())
         self.send()
-
-    def decide(self, decision, version):
-        chosen = [RowKey("inspection", self.key, version)]
-        people.decide(self.ledger, THREE, chosen, decision, actor="张某", note="已看过平台", now=time.time())
-        self.send()
-
-    def forgotten(self, since=""):
-        self.place.mocks.control("POST", "/forget", {"platform": THREE, "keys": [self.key], "since": since})
 
     def shown(self):
         return next((e for e in self.place.mocks.ledger(THREE) if e["key"] == self.key), None)
@@ -100,7 +66,7 @@ def record(place, ledger):
 
 def test_fault_30_what_the_platform_loses_under_a_version_that_needed_no_sending_is_sent_again(record):
     assert record.compare()[1] == []
-    record.forgotten()
+    record.brought_back()
     assert record.shown() is None
     record.sent_again("lost")
     assert record.shown()["state"] == "PUBLIC"
@@ -118,7 +84,7 @@ def test_a_withdrawal_that_found_everything_withdrawn_is_carried_out_when_a_rest
     record.say(2, "WITHDRAW", rule="REPAIRED")
     record.say(3, "WITHDRAW", rule="REPAIRED")
     assert record.states(2, 3) == ["CONFIRMED", "CONFIRMED"]
-    record.forgotten(between)
+    record.brought_back(between)
     assert record.shown()["state"] == "PUBLIC"
     record.sent_again("stale")
     assert record.shown()["state"] == "STOPPED"
@@ -155,7 +121,7 @@ def test_fault_39_what_a_clerk_typed_over_the_version_before_a_refused_one_is_no
 def test_a_withdrawal_that_finds_the_record_gone_is_done_and_done_again_when_the_record_comes_back(place, ledger):
     record = Record(place, ledger)
     record.say(1)
-    record.forgotten()
+    record.brought_back()
     shown, held = record.shown(), table(ledger, schema.holding)
     assert shown is None
     with ledger.begin() as conn:  # as asking about a version in between has noted it

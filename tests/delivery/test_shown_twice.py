@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 import pytest
 
-from tests.delivery.bench import a_ledger, a_uscc, accept, chain_whole, row, table
+from tests.delivery.bench import a_ledger, chain_whole, row, table
+from tests.delivery.on_three import OnThree
 from tests.pipeline.small_county import THREE, small
 from zz_pipeline.delivery import people
-from zz_pipeline.delivery.deliver import deliver
-from zz_pipeline.delivery.protocol import RowKey
 from zz_pipeline.ledger import schema
-from zz_pipeline.reconcile import EVERYTHING, reconcile
-
-NUMBERS = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -37,33 +32,8 @@ def ledger(tmp_path):
     ledger.close()
 
 
-class Record:
-    """One record on ③: its versions, the platform's backup, people's decisions."""
-
-    def __init__(self, place, ledger):
-        self.place, self.ledger, self.number = place, ledger, next(NUMBERS)
-        self.key = f"610124-SCJG-2026-{self.number:07d}"
-
-    def say(self, version, op, **values):
-        entity = {"uscc": a_uscc(self.number), "counterpart_code": a_uscc(self.number)}
-        name = f"2026-{self.number:07d}"
-        accept(self.ledger, self.place.settings, "SCJG", name, version, op, (THREE,), changes=entity, **values)
-        self.send()
-
-    def send(self):
-        deliver(self.ledger, self.place.settings, THREE, threads=1)
-
-    def compare(self):
-        """Number of the reconciliation, and the types of what differs about this record; other tests' are strange here."""
-        result = reconcile(self.ledger, self.place.settings, THREE, datetime.now(UTC).date(), since=EVERYTHING)
-        assert not result.error
-        mine = [found.type for found, _ in result.differences if found.remote_key in (self.key, f"{self.key}-R2")]
-        return result.id, mine
-
-    def decide(self, decision, version=3):
-        chosen = [RowKey("inspection", self.key, version)]
-        people.decide(self.ledger, THREE, chosen, decision, actor="张某", note="已看过平台", now=time.time())
-        self.send()
+class Record(OnThree):
+    """A record that was stopped and comes back."""
 
     def stopped_then(self):
         """Published and stopped; returns the platform's backup of the moment between."""
@@ -73,10 +43,6 @@ class Record:
         self.say(2, "WITHDRAW", rule="REPAIRED")
         assert self.held == {self.key: "WITHDRAWN"}
         return between
-
-    def restored(self, since):
-        """The platform's backup brings back what had been stopped."""
-        self.place.mocks.control("POST", "/forget", {"platform": THREE, "keys": [self.key], "since": since})
 
     @property
     def held(self):
@@ -97,7 +63,7 @@ def twice(place, ledger):
     record = Record(place, ledger)
     between = record.stopped_then()
     record.say(3, "PUBLISH")
-    record.restored(between)
+    record.brought_back(between)
     assert record.held == {record.key: "PRESENT", f"{record.key}-R2": "PRESENT"}
     assert record.state(3) == "CONFIRMED"
     return record
@@ -106,7 +72,7 @@ def twice(place, ledger):
 def test_fault_30_what_was_stopped_and_is_back_beside_its_successor_is_put_before_a_person(twice):
     assert twice.compare()[1] == ["altered"]
     assert (twice.state(3), twice.undecided) == ("CONFLICT", [twice.key])
-    twice.decide("adopt")
+    twice.decide("adopt", 3)
     assert (twice.state(3), twice.compare()[1]) == ("CONFIRMED", [])
     twice.say(4, "WITHDRAW", rule="REPAIRED")
     assert set(twice.held.values()) == {"WITHDRAWN"}, "what a person has accepted is stopped with the rest"
@@ -116,14 +82,14 @@ def test_while_it_stands_there_twice_a_retry_brings_it_back_before_a_person_with
     for _ in range(2):
         twice.compare()
         assert (twice.state(3), twice.undecided) == ("CONFLICT", [twice.key])
-        twice.decide("retry")
+        twice.decide("retry", 3)
         assert (twice.state(3), twice.undecided) == ("CONFIRMED", [])
     assert len(twice.held) == 2
 
 
 def test_fault_30_a_stale_stop_approved_after_its_successor_has_left_is_not_believed_to_be_public(place, ledger):
     record = Record(place, ledger)
-    record.restored(record.stopped_then())
+    record.brought_back(record.stopped_then())
     number, differences = record.compare()
     assert differences == ["stale"]
     record.say(3, "PUBLISH")
@@ -138,7 +104,7 @@ def test_fault_30_a_stale_stop_approved_after_its_successor_has_left_is_not_beli
 
 def test_what_a_person_has_given_up_though_it_stands_there_is_not_gone_over_by_an_older_version(twice, ledger):
     twice.compare()
-    twice.decide("give_up")
+    twice.decide("give_up", 3)
     number, differences = twice.compare()
     assert differences == ["stale"]
     assert people.requeue_lost(ledger, number, actor="张某", note="平台恢复过备份", now=time.time()) == 0

@@ -170,7 +170,9 @@ def vanish(
 
     What was never sent in this life of the ledger (a reconciliation after a restore had confirmed it) has no batch to ask
     about, nor has what needed no sending: the full list has spoken, and it is sent. What a person has adopted stays as
-    it is, and so does what a later version stands over that a person has given up. lost: remote keys that the list does not show at all; beside them, what is there is an older content.
+    it is, and so does what a later version stands over that a person has given up.
+
+    lost: remote keys that the list does not show at all; beside them, what is there is an older content.
     """
     rows = [row for row in read_keys(conn, platform, keys) if row.state is State.CONFIRMED]
     rows = [row for row in rows if row.batch_id or not _adopted(conn, platform, row.key)]
