@@ -18,7 +18,7 @@ import pytest
 
 from mock_platforms.run import Mocks
 from tests.delivery.bench import a_ledger, a_uscc, accept, chain_whole, settings_for, table
-from tests.delivery.fault_proxy import Fault, FaultProxy, byte_at, inside, message
+from tests.delivery.fault_proxy import PATIENCE, Fault, FaultProxy, byte_at, inside, message
 from zz_pipeline.delivery import people, points
 from zz_pipeline.delivery.client import new_nonce
 from zz_pipeline.delivery.deliver import deliver
@@ -276,7 +276,7 @@ def test_fault_29_a_line_that_drips_or_falls_silent_is_left_at_the_deadline_of_t
     assert told.well, told.why
     assert set(told.pushes) == {SILENT[kind]}
     took = [a.ended_at - a.started_at for a in table(wire.ledger, schema.attempt) if a.method == "POST"]
-    assert max(took) < wire.settings.platforms[wire.platform].call_seconds + 1.0
+    assert max(took) < PATIENCE / 2, "the proxy holds out that long; the deadline is 0.6 seconds"
 
 
 @each("kind", ["double late", "double"])

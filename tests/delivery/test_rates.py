@@ -48,12 +48,12 @@ def ledger(tmp_path):
 
 
 def shared_by(count, mocks, home, url, platform, seconds):
-    """Answers of `count` processes that ask as fast as the shared bucket lets them, and the share of the rate used."""
+    """Answers of `count` processes that ask as fast as the shared bucket lets them, and the share used of what was granted."""
     arguments = [lambda start, told: (str(home), mocks.urls, url, platform, start, seconds, told) for _ in range(count)]
     with rate_rig.processes(rate_rig.ask_as_fast_as_allowed, arguments) as (told, _):
-        answers = [http for _ in range(count) for http in told.get(timeout=120)[1]]
-    found = Counter(answers)
-    return found, found[200] / (10.0 * seconds + 20.0)
+        began, ended, answers = zip(*(told.get(timeout=120) for _ in range(count)), strict=True)
+    found = Counter(http for one in answers for http in one)
+    return found, found[200] / (10.0 * (max(ended) - min(began)) + 20.0)
 
 
 @pytest.mark.parametrize("platform", [ONE, TWO])
