@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from expectations.pieces import record_codes
 from zz_pipeline.history import DECIDED, OPEN, ORDERED, SHARE_FIELDS, History, stage
+from zz_pipeline.quality import Rows
 from zz_pipeline.settings import Department
 from zz_pipeline.standard import identifiers
 from zz_pipeline.standard.columns import as_text
@@ -40,7 +41,7 @@ class Night:
     history: History
 
 
-def facts(parts: Sequence[tuple[pa.Table, Department]], day: date, history: History) -> dict[str, Flags]:
+def facts(parts: Sequence[tuple[Rows, Department]], day: date, history: History) -> dict[str, Flags]:
     """Helper columns for the rows of all parts, one after the other."""
     night = _night(parts, day, history)
     found: dict[str, Flags] = {}
@@ -49,7 +50,7 @@ def facts(parts: Sequence[tuple[pa.Table, Department]], day: date, history: Hist
     return found
 
 
-def _night(parts: Sequence[tuple[pa.Table, Department]], day: date, history: History) -> Night:
+def _night(parts: Sequence[tuple[Rows, Department]], day: date, history: History) -> Night:
     names = [*_TEXTS, "record_key", "joint", "inspect_date", "finish_date", "entered_at", "result", "follow_up"]
     table = pa.concat_tables([t.select([*names, "object_type", "inspector_certs"]) for t, _ in parts])
     rows = pd.DataFrame({name: _codes(table.column(name)) for name in _TEXTS})

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from zz_pipeline.quality import Rows
 from zz_pipeline.standard.columns import as_text
 
 ROWS = 50_000
@@ -28,7 +29,7 @@ class Slice:
     rows: Places
 
 
-def pieces(tables: Sequence[pa.Table], rows: int = ROWS) -> Iterator[list[Slice]]:
+def pieces(tables: Sequence[Rows], rows: int = ROWS) -> Iterator[list[Slice]]:
     """Slices of the tables in groups of about `rows` rows; all rows of a record are in one slice."""
     group: list[Slice] = []
     held = 0
@@ -43,7 +44,7 @@ def pieces(tables: Sequence[pa.Table], rows: int = ROWS) -> Iterator[list[Slice]
         yield group
 
 
-def _cuts(table: pa.Table, rows: int) -> Iterator[Places]:
+def _cuts(table: Rows, rows: int) -> Iterator[Places]:
     if table.num_rows <= rows:
         if table.num_rows:
             yield np.arange(table.num_rows, dtype=np.int64)
@@ -62,9 +63,9 @@ def _cuts(table: pa.Table, rows: int) -> Iterator[Places]:
         first = end
 
 
-def record_codes(table: pa.Table) -> Places:
+def record_codes(table: Rows) -> Places:
     """A number for each different record key, in the order of first appearance; rows without a key come one by one."""
-    encoded = as_text(table.column("record_key")).dictionary_encode()
+    encoded = as_text(table.select(["record_key"]).column(0)).dictionary_encode()
     codes = np.asarray(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
     missing = codes < 0
     codes[missing] = len(encoded.dictionary) + np.arange(missing.sum())

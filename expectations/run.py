@@ -14,7 +14,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from typing import Any
@@ -30,7 +30,7 @@ from expectations.outcome import Breach, Tally
 from expectations.pieces import Places, Slice, pieces, take
 from zz_pipeline.errors import CheckError
 from zz_pipeline.history import History
-from zz_pipeline.quality import CheckOutcome
+from zz_pipeline.quality import CheckOutcome, Rows
 from zz_pipeline.settings import Department
 from zz_pipeline.standard.lists import Lists
 from zz_pipeline.standard.tables import TABLES, Kind
@@ -74,7 +74,7 @@ def check_table(
 
 
 def check_parts(
-    parts: Sequence[tuple[pa.Table, Department]],
+    parts: Sequence[tuple[Rows, Department]],
     kind: str,
     *,
     lists: Lists,
@@ -100,7 +100,7 @@ def check_parts(
 class Part:
     """One sender's table and what it is measured against."""
 
-    table: pa.Table
+    table: Rows
     setting: Setting
 
 
@@ -114,9 +114,11 @@ def frames(parts: Sequence[Part], kind: Kind, history: History, failed: dict[int
     good = [n for n in range(len(parts)) if n not in failed]
     across = _facts(kind, [parts[n] for n in good], history)
     starts = np.cumsum([0, *(parts[n].table.num_rows for n in good)])
+    senders = _Senders(parts, kind, good)
     for group in pieces([parts[n].table for n in good]):
+        senders.keep_only(group)
         made = []
-        for slices in _joined(group, good, parts, kind, failed):
+        for slices in _joined(group, senders, failed):
             rows = np.concatenate([s.rows for s in slices.slices])
             at = np.concatenate([starts[s.part] + s.rows for s in slices.slices])
             number = np.concatenate([np.full(len(s.rows), good[s.part]) for s in slices.slices])
@@ -137,18 +139,41 @@ class _Made:
     slices: Sequence[Slice]
 
 
-def _joined(
-    group: Sequence[Slice], good: Sequence[int], parts: Sequence[Part], kind: Kind, failed: dict[int, CheckError]
-) -> Iterator[_Made]:
+@dataclass(slots=True)
+class _Senders:
+    """The parts that can be checked; `good` are their numbers. Only the tables of the frame at hand are held."""
+
+    parts: Sequence[Part]
+    kind: Kind
+    good: Sequence[int]
+    held: dict[int, pa.Table] = field(default_factory=dict)
+
+    def keep_only(self, group: Sequence[Slice]) -> None:
+        """Forget the tables of which this group has no rows."""
+        wanted = {piece.part for piece in group}
+        self.held = {part: table for part, table in self.held.items() if part in wanted}
+
+    def setting(self, piece: Slice) -> Setting:
+        """What the sender's rows are measured against."""
+        return self.parts[self.good[piece.part]].setting
+
+    def rows(self, piece: Slice) -> pa.Table:
+        """The rows, with the columns of the standard."""
+        if piece.part not in self.held:
+            self.held[piece.part] = self.parts[self.good[piece.part]].table.select(TABLES[self.kind].schema.names)
+        return take(self.held[piece.part], piece.rows)
+
+
+def _joined(group: Sequence[Slice], senders: _Senders, failed: dict[int, CheckError]) -> Iterator[_Made]:
     """One frame of all slices; if that cannot be made, one of each, so that only the part at fault stops."""
-    frame = _frame(group, good, parts, kind)
+    frame = _frame(group, senders)
     if not isinstance(frame, CheckError):
         yield _Made(frame, group)
         return
     for piece in group:
-        frame = _frame([piece], good, parts, kind)
+        frame = _frame([piece], senders)
         if isinstance(frame, CheckError):
-            failed.setdefault(good[piece.part], frame)
+            failed.setdefault(senders.good[piece.part], frame)
         else:
             yield _Made(frame, [piece])
 
@@ -320,16 +345,15 @@ def _kind_of_error(info: Any) -> str:
     return next((match[1] for match in named if match), "没有给出结果")
 
 
-def _frame(group: Sequence[Slice], good: Sequence[int], parts: Sequence[Part], kind: Kind) -> pd.DataFrame | CheckError:
-    settings = [parts[good[piece.part]].setting for piece in group]
-    names = TABLES[kind].schema.names
+def _frame(group: Sequence[Slice], senders: _Senders) -> pd.DataFrame | CheckError:
+    settings = [senders.setting(piece) for piece in group]
     try:
-        tables = [take(parts[good[piece.part]].table, piece.rows).select(names) for piece in group]
+        tables = [senders.rows(piece) for piece in group]
         of_row = np.repeat(np.arange(len(group), dtype=np.int64), [table.num_rows for table in tables])
-        senders = Senders(tuple(setting.department for setting in settings), of_row)
-        return FRAMES[kind](pa.concat_tables(tables).combine_chunks(), senders, settings[0])
+        names = Senders(tuple(setting.department for setting in settings), of_row)
+        return FRAMES[senders.kind](pa.concat_tables(tables).combine_chunks(), names, settings[0])
     except Exception as error:  # whatever it was, an unchecked batch must not go on; its text may quote a record
-        return _unarranged(kind, error)
+        return _unarranged(senders.kind, error)
 
 
 def _unarranged(kind: Kind, error: Exception) -> CheckError:

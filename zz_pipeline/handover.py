@@ -18,6 +18,7 @@ from typing import Any, TypeVar, get_type_hints
 import orjson
 import pyarrow as pa
 import pyarrow.feather as feather
+import pyarrow.ipc as ipc
 from pydantic import TypeAdapter
 
 from zz_pipeline.delivery import points
@@ -57,6 +58,33 @@ class Checked:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """A table that was handed over, on disk: of a county's tables only those are in memory that are being looked at."""
+
+    path: Path
+    num_rows: int
+    column_names: list[str]
+
+    @classmethod
+    def of(cls, path: Path) -> Kept:
+        """The table in that file."""
+        names = ipc.open_file(str(path)).schema.names
+        return cls(path, feather.read_table(str(path), columns=names[:1]).num_rows, names)
+
+    def select(self, columns: list[str]) -> pa.Table:
+        """Those of its columns."""
+        return feather.read_table(str(self.path), columns=columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A standard table that waits for the check, and the number of its reading."""
+
+    number: int
+    table: Kept
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
     """One source's folder of one run and day."""
 
@@ -80,6 +108,13 @@ class Desk:
         """The reading of this run; None if the source failed or was not read."""
         frame, batch = self.get("frame", Frame), self.get("raw", RawBatch)
         return Raw(frame, batch) if frame is not None and batch is not None else None
+
+    def waiting(self) -> Waiting | None:
+        """What waits for the check of this run, without reading it; None if there is nothing."""
+        frame = self.get("frame", Frame)
+        if frame is None or not self._path("standard").exists():
+            return None
+        return Waiting(frame.number, Kept.of(self._path("standard", "table")))
 
     def put_standard(self, batch: StandardBatch) -> None:
         """Keep a standard table for the next step."""
@@ -115,28 +150,32 @@ class Desk:
         for f in fields(value):
             part = getattr(value, f.name)
             if isinstance(part, pa.Table):
-                feather.write_feather(part, str(self.folder / f"{name}.{f.name}.arrow"), compression="lz4")
+                feather.write_feather(part, str(self._path(name, f.name)), compression="lz4")
             else:
                 plain[f.name] = dict(part) if isinstance(part, Mapping) else part
         unfinished = self.folder / f"{name}.part"
         unfinished.write_bytes(orjson.dumps(plain, option=orjson.OPT_NON_STR_KEYS))
         points.reach("handover:before_rename")
-        unfinished.replace(self.folder / f"{name}.json")
+        unfinished.replace(self._path(name))
         points.reach("handover:after_rename")
 
     def get(self, name: str, cls: type[_T]) -> _T | None:
         """Read such a dataclass back; None if it was never finished."""
-        path = self.folder / f"{name}.json"
+        path = self._path(name)
         if not path.exists():
             return None
         plain = orjson.loads(path.read_bytes())
         values: dict[str, Any] = {}
         for field, hint in get_type_hints(cls).items():
             if hint is pa.Table:
-                values[field] = feather.read_table(str(self.folder / f"{name}.{field}.arrow"))
+                values[field] = feather.read_table(str(self._path(name, field)))
             elif field in plain:
                 values[field] = TypeAdapter(hint).validate_python(plain[field])
         return cls(**values)
+
+    def _path(self, name: str, table: str = "") -> Path:
+        """The file of a value's table, or of all the rest."""
+        return self.folder / (f"{name}.{table}.arrow" if table else f"{name}.json")
 
 
 class Ahead:

@@ -186,17 +186,17 @@ class Night(CountyTables):
     def check(self, kind: Kind, day: date, sources: Sequence[str]) -> list[StepResult]:
         """Run the rules over the standard tables of many sources in one validation, and split each."""
         desks = [self._desk(dept, str(kind), day) for dept in sources]
-        waiting = [(desk, raw, batch) for desk in desks if (raw := desk.raw()) and (batch := desk.standard())]
+        waiting = [(desk, found) for desk in desks if (found := desk.waiting())]
         try:
-            outcomes = self.judge([(batch, desk.dept) for desk, _, batch in waiting], kind, day)
+            outcomes = self.judge([(found, desk.dept) for desk, found in waiting], kind, day)
         except Exception as error:  # the checker itself broke: nothing was judged, so nothing of it goes on
-            return [self._dropped(desk, raw, error) for desk, raw, _ in waiting]
+            return [self._dropped(desk, found.number, error) for desk, found in waiting]
         results = []
-        for (desk, raw, batch), outcome in zip(waiting, outcomes, strict=True):
+        for (desk, found), outcome in zip(waiting, outcomes, strict=True):
             try:
-                results.append(self._split(desk, batch, outcome))
+                results.append(self._split(desk, outcome))
             except Exception as error:
-                results.append(self._dropped(desk, raw, error))
+                results.append(self._dropped(desk, found.number, error))
         return results
 
     def accept(self, dept: str, kind: Kind, day: date) -> StepResult:
@@ -212,9 +212,9 @@ class Night(CountyTables):
             with collector_at_rest():
                 return work(desk, raw)
         except Exception as error:
-            return self._dropped(desk, raw, error)
+            return self._dropped(desk, raw.frame.number, error)
 
-    def _dropped(self, desk: Desk, raw: Raw, error: Exception) -> StepResult:
+    def _dropped(self, desk: Desk, number: int, error: Exception) -> StepResult:
         """A day that failed, and with it the later days of the run: accepting them would move the watermark over it."""
         desk.clear()
         self._ahead.forget(desk)
@@ -224,7 +224,7 @@ class Night(CountyTables):
             if waiting is not None:
                 said = f"同一次运行中 {desk.day} 没有完成，{later.day} 随之未处理，下次运行会一并重读。"
                 intake.fail(self.ledger, waiting.frame.number, said, self.clock())
-        return self._failed(raw.frame.number, desk.dept, desk.kind, error)
+        return self._failed(number, desk.dept, desk.kind, error)
 
     def _standardize(self, desk: Desk, raw: Raw) -> StepResult:
         if desk.kind == Kind.INSPECTION:
@@ -238,9 +238,12 @@ class Night(CountyTables):
         counts = {"记录数": batch.units, "标准行": batch.table.num_rows, "疑问": batch.issues.num_rows}
         return StepResult(desk.dept, desk.kind, "OK", {**counts, "跳过": dict(batch.skipped)})
 
-    def _split(self, desk: Desk, batch: StandardBatch, outcome: CheckOutcome | CheckError) -> StepResult:
+    def _split(self, desk: Desk, outcome: CheckOutcome | CheckError) -> StepResult:
         if isinstance(outcome, CheckError):
             raise outcome
+        batch = desk.standard()
+        if batch is None:
+            return StepResult(desk.dept, desk.kind, "SKIPPED")
         split = quality.split(batch, outcome)
         desk.put_checked(Checked(split.accepted, split.quarantined, split.warnings, outcome.rule_set))
         rules = Counter(entry.rule for entry in split.quarantined)
@@ -250,7 +253,7 @@ class Night(CountyTables):
         return StepResult(desk.dept, desk.kind, "OK", counts, share=share, findings=findings)
 
     def judge(
-        self, batches: Sequence[tuple[StandardBatch, str]], kind: Kind, day: date
+        self, batches: Sequence[tuple[quality.Tabled, str]], kind: Kind, day: date
     ) -> list[CheckOutcome | CheckError]:
         """What the rules say of standard batches, one outcome or error each; empty ones need no rules."""
         todo = [n for n, (batch, _) in enumerate(batches) if batch.table.num_rows]

@@ -78,6 +78,23 @@ class Split:
     quarantined_units: int
 
 
+class Rows(Protocol):
+    """A table that need not be in memory: a `pa.Table`, or one that reads from disk the columns it is asked for."""
+
+    @property
+    def num_rows(self) -> int: ...
+    @property
+    def column_names(self) -> list[str]: ...
+    def select(self, columns: list[str]) -> pa.Table: ...
+
+
+class Tabled(Protocol):
+    """What the check needs of a standard batch."""
+
+    @property
+    def table(self) -> Rows: ...
+
+
 class Batch(Protocol):
     """What the split needs of a standard batch; `issues` is (row, rule, field, value, message)."""
 

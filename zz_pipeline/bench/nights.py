@@ -20,7 +20,6 @@ from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.night import Night
 from zz_pipeline.settings import load_settings
 from zz_pipeline.standard.tables import Kind
-from zz_pipeline.standardize import StandardBatch
 
 _AT = clock_time(1, 30)
 
@@ -29,7 +28,7 @@ class Unchecked(Night):
     """A night whose rules find nothing and cost nothing."""
 
     def judge(
-        self, batches: Sequence[tuple[StandardBatch, str]], kind: Kind, day: date
+        self, batches: Sequence[tuple[quality.Tabled, str]], kind: Kind, day: date
     ) -> list[quality.CheckOutcome | Any]:
         """Everything passes."""
         return [quality.nothing_to_check() for _ in batches]

@@ -32,12 +32,11 @@ from zz_pipeline.chaos.kill_postgres import Server
 from zz_pipeline.errors import CheckError
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.night import Night
-from zz_pipeline.quality import CheckOutcome
+from zz_pipeline.quality import CheckOutcome, Tabled
 from zz_pipeline.settings import CHECKOUT, Settings, load_settings
 from zz_pipeline.sources.archive import parquet
 from zz_pipeline.standard.canonical import sm3_hex
 from zz_pipeline.standard.tables import Kind
-from zz_pipeline.standardize import StandardBatch
 
 DAY = date(2026, 11, 20)
 SCALE = 0.1
@@ -141,11 +140,9 @@ class Remembering(Night):
         super().__init__(settings, ledger, run, clock=lambda: time.time() + ahead)
         self._verdicts = known
 
-    def judge(
-        self, batches: Sequence[tuple[StandardBatch, str]], kind: Kind, day: date
-    ) -> list[CheckOutcome | CheckError]:
+    def judge(self, batches: Sequence[tuple[Tabled, str]], kind: Kind, day: date) -> list[CheckOutcome | CheckError]:
         """The rules' answer, asked for once."""
-        told = [dept.encode() + parquet(batch.table) for batch, dept in batches]
+        told = [dept.encode() + parquet(batch.table.select(batch.table.column_names)) for batch, dept in batches]
         key = sm3_hex(b"|".join([str(kind).encode(), *told]))
         if key not in self._verdicts:
             self._verdicts[key] = super().judge(batches, kind, day)

@@ -21,9 +21,10 @@ from zz_pipeline.ledger.counts import KIND
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import code_count, intake, record_version, subject_check
 from zz_pipeline.ledger.versions import chunks
+from zz_pipeline.quality import Rows
 from zz_pipeline.settings import Limits
 
-Part = tuple[pa.Table, str]  # a department's standard inspection table and the department's key
+Part = tuple[Rows, str]  # a department's standard inspection table and the department's key
 
 
 def history(ledger: Ledger, parts: Sequence[Part], day: date, limits: Limits) -> History:
@@ -41,8 +42,8 @@ def history(ledger: Ledger, parts: Sequence[Part], day: date, limits: Limits) ->
     )
 
 
-def _distinct(table: pa.Table, name: str) -> list[Any]:
-    return [value for value in pc.unique(table.column(name)).to_pylist() if value]
+def _distinct(table: Rows, name: str) -> list[Any]:
+    return [value for value in pc.unique(table.select([name]).column(0)).to_pylist() if value]
 
 
 def _versions(conn: Connection, keys: Any, day: date) -> Iterator[dict[str, Any]]:
@@ -71,10 +72,11 @@ def _volumes(conn: Connection, since: date, day: date) -> pa.Table:
     return pa.Table.from_pylist(rows, VOLUMES)
 
 
-def _checks(conn: Connection, table: pa.Table, dept: str, start: date, day: date) -> Iterator[dict[str, Any]]:
+def _checks(conn: Connection, table: Rows, dept: str, start: date, day: date) -> Iterator[dict[str, Any]]:
     """Records that made a subject of the batch a checked one in a year of the batch, each counted once."""
     c = subject_check.c
-    years = [year for year in pc.unique(pc.year(table.column("inspect_date"))).to_pylist() if year is not None]
+    dates = table.select(["inspect_date"]).column(0)
+    years = [year for year in pc.unique(pc.year(dates)).to_pylist() if year is not None]
     query = select(c.subject, c.year, func.count(c.record_key.distinct())).group_by(c.subject, c.year)
     query = query.where(c.dept == dept, c.year.in_(years), c.day >= start.isoformat(), c.day < day.isoformat())
     for some in chunks(sorted(_distinct(table, "uscc"))):
