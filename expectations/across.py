@@ -31,14 +31,21 @@ _TEXTS = ("task_id", "uscc", "object_code", "subject_name", "area_code", "item_c
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """All senders' rows: `rows` holds codes (−1 = absent), `records` the first row of each record, `spans` each sender's rows."""
+    """All senders' rows: `rows` holds codes (−1 = absent), `records` the first row of each record, `spans` each sender's rows.
+
+    A column as it stands is read when it is asked for and kept by nobody: of a large night the texts would be most.
+    """
 
     rows: pd.DataFrame
     records: pd.DataFrame
     spans: tuple[tuple[str, int, int], ...]
-    table: pa.Table
+    tables: tuple[Rows, ...]
     day: date
     history: History
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """That column of all rows."""
+        return _column(self.tables, name)
 
 
 def facts(parts: Sequence[tuple[Rows, Department]], day: date, history: History) -> dict[str, Flags]:
@@ -51,22 +58,25 @@ def facts(parts: Sequence[tuple[Rows, Department]], day: date, history: History)
 
 
 def _night(parts: Sequence[tuple[Rows, Department]], day: date, history: History) -> Night:
-    names = [*_TEXTS, "record_key", "joint", "inspect_date", "finish_date", "entered_at", "result", "follow_up"]
-    table = pa.concat_tables([t.select([*names, "object_type", "inspector_certs"]) for t, _ in parts])
-    rows = pd.DataFrame({name: _codes(table.column(name)) for name in _TEXTS})
+    tables = tuple(table for table, _ in parts)
+    rows = pd.DataFrame({name: _codes(_column(tables, name)) for name in _TEXTS}, copy=False)
     units, spans, start = [], [], 0
     for part, department in parts:
         units.append(record_codes(part) + start)
         spans.append((department.key, start, start + part.num_rows))
         start += part.num_rows
-    rows["unit"] = np.concatenate(units) if units else np.empty(0, np.int64)
-    rows["dept"] = np.repeat(np.arange(len(spans)), [end - begin for _, begin, end in spans])
-    rows["day"] = _days(table.column("inspect_date"))
+    rows["unit"] = np.concatenate(units).astype(np.int32) if units else np.empty(0, np.int32)
+    rows["dept"] = np.repeat(np.arange(len(spans), dtype=np.int16), [end - begin for _, begin, end in spans])
+    rows["day"] = _days(_column(tables, "inspect_date"))
     # A subject is its USCC; one without has its number in the department's own system.
     rows["subject"] = np.where(
         rows["uscc"] >= 0, rows["uscc"], np.where(rows["object_code"] >= 0, -2 - rows["object_code"], -1)
     )
-    return Night(rows, rows.drop_duplicates("unit"), tuple(spans), table, day, history)
+    return Night(rows, rows.drop_duplicates("unit"), tuple(spans), tables, day, history)
+
+
+def _column(tables: Sequence[Rows], name: str) -> pa.ChunkedArray:
+    return pa.concat_tables([table.select([name]) for table in tables]).column(0)
 
 
 def _codes(column: Any) -> np.ndarray[Any, np.dtype[np.int32]]:
@@ -95,8 +105,8 @@ def _of_records(night: Night, odd_units: Any) -> Flags:
 def _joint(night: Night) -> dict[str, Flags]:
     """Departments of one joint task name one subject with two codes, or one code with two names."""
     heads = night.records
-    joint = np.asarray(pc.fill_null(night.table.column("joint"), False).to_numpy(), dtype=bool)[heads.index]
-    sound = identifiers.uscc_check(night.table.column("uscc").take(pa.array(heads.index.to_numpy())))
+    joint = np.asarray(pc.fill_null(night.column("joint"), False).to_numpy(), dtype=bool)[heads.index]
+    sound = identifiers.uscc_check(night.column("uscc").take(pa.array(heads.index.to_numpy())))
     told = heads[joint & sound & (heads["task_id"] >= 0) & (heads["subject_name"] >= 0)]
     odd = np.zeros(len(told), dtype=bool)
     for same, other in (("uscc", "subject_name"), ("subject_name", "uscc")):
@@ -112,8 +122,9 @@ def _several(values: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
 def _people(night: Night) -> dict[str, Flags]:
     """One certificate on site on one day in two districts or for two departments, or at more subjects than anybody can see."""
     heads = night.records
-    heads = heads[(heads["day"] >= 0) & _is(night, heads, "check_type", ON_SITE)]
-    lists = night.table.column("inspector_certs").take(pa.array(heads.index.to_numpy())).combine_chunks()
+    on_site = (heads["day"] >= 0) & _is(night, heads, "check_type", ON_SITE)
+    heads = heads.loc[on_site, ["unit", "dept", "day", "subject", "area_code"]]
+    lists = night.column("inspector_certs").take(pa.array(heads.index.to_numpy())).combine_chunks()
     array = lists if isinstance(lists, pa.Array) else pa.concat_arrays(lists.chunks)
     owner = pc.list_parent_indices(array).to_numpy(zero_copy_only=False)
     certs = pc.list_flatten(array)
@@ -134,7 +145,7 @@ def _people(night: Night) -> dict[str, Flags]:
 
 
 def _is(night: Night, rows: pd.DataFrame, name: str, value: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    same = pc.fill_null(pc.equal(night.table.column(name), value), False)
+    same = pc.fill_null(pc.equal(night.column(name), value), False)
     return np.asarray(same.to_numpy(), dtype=bool)[rows.index]
 
 
@@ -154,11 +165,11 @@ def _twice(night: Night) -> dict[str, Flags]:
 def _ceiling(night: Night) -> dict[str, Flags]:
     """New checks of an enterprise beyond the year's ceiling of its department; 个案检查 does not count."""
     heads, limits = night.records, night.history.limits
-    market = identifiers.uscc_market(night.table.column("uscc"))[heads.index]
+    market = identifiers.uscc_market(night.column("uscc"))[heads.index]
     told = heads[market & (heads["day"] >= 0) & ~_is(night, heads, "check_kind", CASE)]
-    known = pc.is_in(night.table.column("record_key"), night.history.versions.column("record_key").combine_chunks())
+    known = pc.is_in(night.column("record_key"), night.history.versions.column("record_key").combine_chunks())
     new = told[~np.asarray(known.to_numpy(), dtype=bool)[told.index]]
-    year = night.table.column("inspect_date").take(pa.array(new.index.to_numpy()))
+    year = night.column("inspect_date").take(pa.array(new.index.to_numpy()))
     new = new.assign(year=pc.year(year).to_numpy())
     nth = new.groupby(["dept", "uscc", "year"]).cumcount().to_numpy() + 1 + _earlier(night, new)
     return {"_over_ceiling": _of_records(night, new["unit"][nth > limits.yearly_checks])}
@@ -168,7 +179,7 @@ def _earlier(night: Night, new: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int
     """Checks of the same subject by the same department in the same year that earlier nights brought."""
     checks = night.history.checks.to_pandas().set_index(["dept", "subject", "year"])["checks"]
     keys = np.array([key for key, _, _ in night.spans], dtype=object)
-    uscc = night.table.column("uscc").take(pa.array(new.index.to_numpy())).to_pandas()
+    uscc = night.column("uscc").take(pa.array(new.index.to_numpy())).to_pandas()
     wanted = pd.MultiIndex.from_arrays([keys[new["dept"]], uscc.astype(object), new["year"]])
     return checks.reindex(wanted).fillna(0).to_numpy(dtype=np.int64)
 
@@ -180,7 +191,7 @@ def _over_time(night: Night) -> dict[str, Flags]:
     """What changed against the newest accepted version of the same record, and should not without a person's look."""
     flags = {name: np.zeros(len(night.rows), dtype=np.int8) for name in _OVER_TIME}
     old = night.history.versions.to_pandas()
-    keys = as_text(night.table.column("record_key"))
+    keys = as_text(night.column("record_key"))
     again = np.flatnonzero(
         np.asarray(pc.is_in(keys, pa.array(old["record_key"].unique(), pa.string())).to_numpy(zero_copy_only=False))
     )
@@ -205,7 +216,7 @@ def _over_time(night: Night) -> dict[str, Flags]:
 
 def _now(night: Night, places: Any) -> pd.DataFrame:
     names = ["record_key", "uscc", "item_code", "result", "follow_up", "finish_date", "entered_at"]
-    now = night.table.select(names).take(pa.array(places)).to_pandas(date_as_object=False)
+    now = pa.table({name: night.column(name).take(pa.array(places)) for name in names}).to_pandas(date_as_object=False)
     now["stage"] = [stage(r, f) for r, f in zip(_none(now["result"]), _none(now["follow_up"]), strict=True)]
     return now
 
@@ -241,10 +252,12 @@ def _shares(night: Night) -> dict[str, Flags]:
     """A code's share among a sender's rows against the last weeks; told on its first row, for each field apart."""
     past = night.history.shares.to_pandas()
     flags = {f"_shift_{name}": np.zeros(len(night.rows), dtype=np.int8) for name in SHARE_FIELDS}
-    for (key, start, end), name in ((span, name) for span in night.spans for name in SHARE_FIELDS):
-        then = past[(past["dept"] == key) & (past["field"] == name)].set_index("code")["rows"]
-        here = night.table.column(name).slice(start, end - start).to_pandas().value_counts()
-        flags[f"_shift_{name}"][start : start + 1] = _shifted(then, here, night.history)
+    for name in SHARE_FIELDS:
+        column = night.column(name)
+        for key, start, end in night.spans:
+            then = past[(past["dept"] == key) & (past["field"] == name)].set_index("code")["rows"]
+            here = column.slice(start, end - start).to_pandas().value_counts()
+            flags[f"_shift_{name}"][start : start + 1] = _shifted(then, here, night.history)
     return flags
 
 
