@@ -289,7 +289,7 @@ class Night(CountyTables):
             notices = checked.accepted.to_pylist()
             done = repairs.apply(self.ledger, source, notices, entries, self.targets, self._decide, **common)
         else:
-            records = list(contents(Kind(desk.kind), checked.accepted))
+            records = contents(Kind(desk.kind), checked.accepted)
             done = acceptance.accept(self.ledger, source, records, entries, self.targets, self.cases(), **common)
         desk.clear()
         points.reach("handover:cleared")

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from zz_pipeline.delivery import people
-from zz_pipeline.ledger import accept, audit, intake, versions
+from zz_pipeline.ledger import accept, audit, bulk, intake, versions
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.payload import content
 from zz_pipeline.ledger.quarantine import Entry
@@ -118,6 +118,17 @@ def test_the_same_check_under_another_number_is_returned_and_names_the_first(led
         found = conn.execute(select(quarantine)).one()
     assert (found.rule, found.unit) == ("INS-031", "B")
     assert "A" in found.message
+
+
+def test_a_reading_that_is_taken_in_by_parts_counts_as_one_and_knows_only_earlier_twins(ledger, monkeypatch):
+    put(ledger, [record("A", subject="同一家")])
+    monkeypatch.setattr(bulk, "PART", 2)
+    twins = [record(key, subject="另一家") for key in ("C", "D", "E", "F")]  # of each other: the checker's matter
+    read = [twins[0], record("A", subject="同一家"), twins[1], record("B", subject="同一家"), *twins[2:]]
+    done = put(ledger, read)
+    assert (done.accepted, done.accepted_before, done.quarantined, done.found_here) == (4, 1, 1, 1)
+    assert states(ledger) == dict.fromkeys([("A", 1), ("C", 1), ("D", 1), ("E", 1), ("F", 1)], "READY")
+    assert balance(ledger, DAY, ("one",), {}).balanced
 
 
 def test_a_returned_record_is_settled_by_its_corrected_successor(ledger):

@@ -6,8 +6,9 @@ Must not: judging content (that was `quality`), deciding about publicity (handed
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, func, select, update
@@ -57,7 +58,7 @@ class Accepted:
 def accept(
     ledger: Ledger,
     source: Source,
-    records: Sequence[Content],
+    records: Iterable[Content],
     entries: Sequence[Entry],
     platforms: Sequence[Target],
     decide: Decide,
@@ -65,28 +66,53 @@ def accept(
     now: float,
     zone_offset: float,
 ) -> Accepted:
-    """Close an intake: accept `records`, keep `entries` as quarantine, move watermark and files on. One transaction."""
+    """Close an intake: accept `records`, keep `entries` as quarantine, move watermark and files on. One transaction.
+
+    `records`, each with a key of its own, are taken a few thousand at a time and need not all be in memory.
+    """
     with ledger.begin("accept") as conn:
         serialize(conn, source.owner)
-        records = _barred(conn, source.kind, records)
-        heads = heads_of(conn, source.kind, [r.record_key for r in records])
-        fresh, same, stale = _compare(records, heads)
-        fresh, twins = _twins(conn, source, fresh, heads)
-        before = _accepted_in(conn, source, same)
-        changes = [Change(r) for r in fresh]
-        write_versions(conn, source, changes, heads, platforms, decide, now=now, zone_offset=zone_offset)
+        taken, waiting = _Taken(), iter(records)
+        while some := _barred(conn, source.kind, list(islice(waiting, bulk.PART))):
+            heads = heads_of(conn, source.kind, [r.record_key for r in some])
+            fresh = taken.sorted_out(conn, source, some, heads)
+            changes = [Change(r) for r in fresh]
+            write_versions(conn, source, changes, heads, platforms, decide, now=now, zone_offset=zone_offset)
+            taken.fresh |= dict.fromkeys(r.record_key for r in fresh)
         points.reach("accept:written")
-        found = [*(_stale_entry(r, heads[r.record_key]) for r in stale), *(_twin_entry(r, other) for r, other in twins)]
-        kept = [*entries, *found]
+        kept = [*entries, *taken.found]
         units = {e.unit for e in kept if e.severity == "ERROR"}
-        settle(conn, source.dept, source.kind, [r.record_key for r in (*fresh, *same)], now)
-        _notices_met(conn, source.kind, [r.record_key for r in fresh], now)
+        settle(conn, source.dept, source.kind, [*taken.fresh, *taken.same], now)
+        _notices_met(conn, source.kind, list(taken.fresh), now)
         reopen(conn, source.intake_id, source.day, source.dept, source.kind, kept, now)
         settle_answered(conn, source.intake_id, source.dept, source.kind, source.returned, now)
         unknowns.note(conn, source.dept, source.unknown, now)
-        result = Accepted(len(same) - before, len(fresh), before, len(units), len(found))
+        unchanged = len(taken.same) - taken.before
+        result = Accepted(unchanged, len(taken.fresh), taken.before, len(units), len(taken.found))
         _close(conn, source, result, now)
     return result
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What has become of the records so far; `fresh` are keys in the order in which they were written."""
+
+    fresh: dict[str, None] = field(default_factory=dict)
+    same: list[str] = field(default_factory=list)
+    before: int = 0  # of `same`, those that an earlier reading of this partition had accepted
+    found: list[Entry] = field(default_factory=list)
+
+    def sorted_out(
+        self, conn: Connection, source: Source, records: Sequence[Content], heads: Mapping[str, Any]
+    ) -> list[Content]:
+        """Those that become versions; what becomes of the others is noted."""
+        fresh, same, stale = _compare(records, heads)
+        fresh, twins = _twins(conn, source, fresh, heads, self.fresh)
+        self.before += _accepted_in(conn, source, same)
+        self.same += [r.record_key for r in same]
+        self.found += [_stale_entry(r, heads[r.record_key]) for r in stale]
+        self.found += [_twin_entry(r, other) for r, other in twins]
+        return fresh
 
 
 def unpublished(payload: Mapping[str, Any], reason: str) -> dict[str, Any]:
@@ -151,9 +177,12 @@ def _accepted_in(conn: Connection, source: Source, same: Sequence[Content]) -> i
 
 
 def _twins(
-    conn: Connection, source: Source, fresh: Sequence[Content], heads: Mapping[str, Any]
+    conn: Connection, source: Source, fresh: Sequence[Content], heads: Mapping[str, Any], here: Container[str]
 ) -> tuple[list[Content], list[tuple[Content, str]]]:
-    """(records that are new, records whose content this department handed in before under another number)."""
+    """(records that are new, records whose content this department handed in before under another number).
+
+    `here`: keys that this very reading wrote. Equal contents within it are the checker's matter.
+    """
     if source.kind != "inspection":
         return list(fresh), []
     unknown = [r for r in fresh if r.record_key not in heads]
@@ -161,7 +190,7 @@ def _twins(
     for part in parts([r.twin for r in unknown]):
         query = select(record_head.c.twin, record_head.c.record_key).where(record_head.c.kind == source.kind)
         query = query.where(record_head.c.owner_dept == source.owner, bulk.among(conn, record_head.c.twin, part))
-        known |= {row.twin: row.record_key for row in conn.execute(query)}
+        known |= {row.twin: row.record_key for row in conn.execute(query) if row.record_key not in here}
     twins = [(r, known[r.twin]) for r in unknown if r.twin in known]
     held = {r.record_key for r, _ in twins}
     return [r for r in fresh if r.record_key not in held], twins
