@@ -50,9 +50,11 @@ def platforms(folder: Path, depts, names=(ONE, TWO, THREE), **limits):
 
 
 def ask_as_fast_as_allowed(home, urls, ledger_url, platform, start, seconds, told):
-    """One process: signed questions, each with a token of the shared bucket; tells what was answered and from when to when.
+    """One process: signed questions, each with a token of the shared bucket, for so many seconds.
 
-    It ends, once the time is over, when it had to wait for a token: what a slow machine left in the bucket is used first.
+    Tells when it began and ended, what was answered, and how many seconds the machine kept each question beyond what was
+    asked for: a call's duration, and of a sleep what it was too long. It ends, once the time is over, when it had to
+    wait for a token: what a slow machine left in the bucket is used first.
     """
     settings = settings_for(Path(home), urls, ("SCJG",))
     spec, ledger = settings.platforms[platform], Ledger(ledger_url)
@@ -60,24 +62,26 @@ def ask_as_fast_as_allowed(home, urls, ledger_url, platform, start, seconds, tol
     token = _tokens(ledger, spec)
     client.spend = token
     start.wait(120)
-    began, answers, waited = time.monotonic(), [], False
-    while time.monotonic() < began + seconds or not waited:
-        waited = token()
+    began, answers, kept, wait = time.monotonic(), [], [], 0.0
+    while time.monotonic() < began + seconds or not wait:
+        before = time.monotonic()
+        wait = token()
         answers.append(client("GET", "/quota").http)
-    told.put((began, time.monotonic(), answers))
+        kept.append(time.monotonic() - before - wait)
+    told.put((began, time.monotonic(), answers, kept))
     client.close()
     ledger.close()
 
 
 def _tokens(ledger, spec):
     def token():
-        waited = False
+        waited = 0.0
         while True:
             with ledger.begin() as conn:
                 wait = budget.take_token(conn, spec.name, "SCJG", spec, time.time())
             if not wait:
                 return waited
-            waited = True
+            waited += wait
             time.sleep(wait)
 
     return token
