@@ -15,14 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 import typer
 import yaml
-from dagster._cli import cli as dagster_cli
-from dagster._core.instance.config import dagster_instance_config
-from dagster._daemon.cli import cli as daemon_cli
-from dagster_webserver.cli import dagster_webserver
 from sqlalchemy import create_engine, make_url, text
 
 from tests.pipeline.postgres import MISSING, installed, server
@@ -38,16 +33,23 @@ UNITS = [path for path in UNITS if path.is_file()]
 SERVICES = [path for path in UNITS if path.suffix == ".service"]
 TIMERS = [path for path in UNITS if path.suffix == ".timer"]
 DROP_IN = DEPLOY / "systemd" / "zz-.service.d" / "10-hardening.conf"
-PROGRAMS = {
-    "dagster": dagster_cli, "dagster-daemon": daemon_cli, "dagster-webserver": dagster_webserver,
-    "zz": typer.main.get_command(app),
-}  # fmt: skip
 WANTED = {
     "User": "zz", "UMask": "0077", "NoNewPrivileges": "yes", "ProtectSystem": "strict", "ProtectHome": "yes",
     "PrivateTmp": "yes", "CapabilityBoundingSet": "",
 }  # fmt: skip
 ALWAYS_ON = {f"zz-dagster-{name}" for name in ("code", "daemon", "webserver-operators", "webserver-readonly")}
 MOST_EXPOSED = 2.5  # of systemd's ten; its own word up to there is OK
+
+
+@pytest.fixture(scope="module")
+def programs() -> dict[str, Any]:
+    """Every program a unit may start; Dagster's are imported here and not by each worker that only collects."""
+    from dagster._cli import cli as dagster_cli
+    from dagster._daemon.cli import cli as daemon_cli
+    from dagster_webserver.cli import dagster_webserver
+
+    theirs = {"dagster": dagster_cli, "dagster-daemon": daemon_cli, "dagster-webserver": dagster_webserver}
+    return theirs | {"zz": typer.main.get_command(app)}
 
 
 def said(path: Path) -> dict[str, list[str]]:
@@ -80,7 +82,7 @@ def test_the_units_are_the_services_and_timers_that_a_host_needs():
 
 
 @pytest.mark.parametrize("path", SERVICES, ids=lambda p: p.stem)
-def test_what_a_unit_starts_is_a_program_of_ours_with_options_that_it_has(path):
+def test_what_a_unit_starts_is_a_program_of_ours_with_options_that_it_has(path, programs):
     program, *args = command(path)
     assert program.startswith("/opt/zz-pipeline/")
     if program.startswith("/opt/zz-pipeline/docs/"):
@@ -88,7 +90,7 @@ def test_what_a_unit_starts_is_a_program_of_ours_with_options_that_it_has(path):
         assert os.access(there, os.X_OK)
         assert args == []
         return
-    asked = PROGRAMS[Path(program).name]
+    asked = programs[Path(program).name]
     while hasattr(asked, "commands") and args and not args[0].startswith("-"):
         asked = asked.commands[args.pop(0)]
     known = {name for p in asked.params for name in (*p.opts, *p.secondary_opts)}
@@ -182,6 +184,8 @@ def dagster_home(tmp_path, monkeypatch):
 
 
 def test_dagster_itself_and_the_doctor_accept_the_production_settings(dagster_home):
+    from dagster._core.instance.config import dagster_instance_config
+
     config, _ = dagster_instance_config(str(dagster_home))
     assert config["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
     settings = load_settings(ROOT / "config", dagster_home, {"DAGSTER_HOME": str(dagster_home)})
@@ -375,6 +379,8 @@ def test_old_backups_go_and_what_was_kept_before_a_restore_stays(host):
 def test_the_production_settings_run_on_postgresql_and_both_databases_come_back_from_a_backup(
     host, dagster_home, monkeypatch
 ):
+    import dagster as dg
+
     programs = installed()
     assert programs is not None
     with server(programs) as pg:

@@ -34,6 +34,12 @@ def made(tmp_path_factory):
         yield found, write_bulletin(found, folder / "out")
 
 
+@pytest.fixture(scope="module")
+def shown(made, tmp_path_factory):
+    """The week's workbook as LibreOffice shows it."""
+    return recalculated(made[1].xlsx, tmp_path_factory.mktemp("recalculated"))
+
+
 class Page(HTMLParser):
     """Tables by id, each a list of rows of texts; every attribute; every list's rows."""
 
@@ -185,23 +191,21 @@ def test_what_departments_write_is_escaped_in_the_page(made):
 
 
 @pytest.mark.office
-def test_fault_63_texts_that_begin_like_formulas_are_inert_after_recalculation_in_libreoffice(made, tmp_path):
+def test_fault_63_texts_that_begin_like_formulas_are_inert_after_recalculation_in_libreoffice(made, shown):
     _, files = made
     book = load_workbook(files.xlsx)
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
     assert {cell.data_type for cell in cells} <= {"s", "n"}
     found = {cell.value for cell in cells if isinstance(cell.value, str)}
     assert set(EVIL) <= found
-    shown = recalculated(files.xlsx, tmp_path)
     for evil in EVIL:
         assert any(evil in row for sheet in shown.values() for row in sheet), evil
     assert not any(cell.startswith(("#", "Err:")) for sheet in shown.values() for row in sheet for cell in row)
 
 
 @pytest.mark.office
-def test_libreoffice_reads_every_cell_of_the_workbook_as_it_was_written(made, tmp_path):
-    found, files = made
-    shown = recalculated(files.xlsx, tmp_path)
+def test_libreoffice_reads_every_cell_of_the_workbook_as_it_was_written(made, shown):
+    found, _ = made
     for one in found.listings:
         said = [row[: len(one.headings)] for row in shown[one.title][4:]]
         assert said == [list(row) for row in one.rows]

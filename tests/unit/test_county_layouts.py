@@ -75,7 +75,7 @@ def world(tmp_path_factory):
     root = tmp_path_factory.mktemp("county")
     told = county(root)
     with HttpSources(root) as sources:
-        yield root, told, sources.urls
+        yield root, told, {key: rows_of(root, sources.urls, SETTINGS.departments[key]) for key in REPORTING}
 
 
 # ---------------------------------------------------------------- what is in the systems
@@ -84,7 +84,7 @@ def world(tmp_path_factory):
 @pytest.mark.parametrize("key", REPORTING)
 def test_what_happened_is_read_back_from_each_system_by_its_department_file_alone(world, key):
     dept = SETTINGS.departments[key]
-    found = states(dept, rows_of(world[0], world[2], dept))
+    found = states(dept, world[2][key])
     (joint, site, classes), (corrected, closed) = world[1][key]
     newest_only = dept.source.kind in ("database", "http") or dept.source.whole
     meant = [site, classes, corrected, closed] if newest_only else [joint, site, classes, corrected, closed]
@@ -97,7 +97,7 @@ def test_what_happened_is_read_back_from_each_system_by_its_department_file_alon
 @pytest.mark.parametrize("key", [k for k in REPORTING if "changed_at" in SETTINGS.departments[k].columns])
 def test_every_row_tells_the_second_of_its_last_change(world, key):
     dept = SETTINGS.departments[key]
-    for (number, _), rows in states(dept, rows_of(world[0], world[2], dept)).items():
+    for (number, _), rows in states(dept, world[2][key]).items():
         told = [i for day in world[1][key] for i in day if i.record_no == number]
         assert {moment_of(cell_raw(dept, row, "changed_at")) for row in rows} <= {i.changed for i in told}
 
@@ -105,7 +105,7 @@ def test_every_row_tells_the_second_of_its_last_change(world, key):
 @pytest.mark.parametrize("key", REPORTING)
 def test_a_lead_departments_table_also_shows_rows_that_name_another_department(world, key):
     dept = SETTINGS.departments[key]
-    others = [row for row in rows_of(world[0], world[2], dept) if row[dept.owner_column] not in dept.names]
+    others = [row for row in world[2][key] if row[dept.owner_column] not in dept.names]
     names = {name for d in SETTINGS.departments.values() if d.key != key for name in d.names}
     assert others
     assert {row[dept.owner_column] for row in others} <= names
@@ -126,7 +126,7 @@ def test_departments_without_results_have_no_system(world, key):
 @pytest.mark.parametrize("key", REPORTING)
 def test_every_heading_is_mapped_or_ignored_and_no_mapped_heading_is_missing(world, key):
     dept = SETTINGS.departments[key]
-    present = set(rows_of(world[0], world[2], dept)[0])
+    present = set(world[2][key][0])
     mapped = {h for spec in dept.columns.values() for h in (spec.heading, *spec.headings) if h}
     handled = mapped | {dept.owner_column, dept.void_column, dept.source.changed_at} - {""}
     assert handled <= present
@@ -276,21 +276,41 @@ def test_a_database_may_lie_at_any_address(tmp_path):
 # ---------------------------------------------------------------- what people do to cells
 
 
-@pytest.mark.parametrize("key", REPORTING)
-def test_a_planted_value_stands_in_its_cell_as_it_is(tmp_path, key):
-    planted = {"uscc": "9161O124YY000001XB", "inspect_date": "03/07/26", "publishable": "待定", "record_no": "2026 #1"}
+PLANTED = {"uscc": "9161O124YY000001XB", "inspect_date": "03/07/26", "publishable": "待定", "record_no": "2026 #1"}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """One day on which every department hands in a record with planted values; each department's rows."""
+    root = tmp_path_factory.mktemp("planted")
     items = [Item("61012400010001", "样例检查一", "x", "NO_ISSUE", result_text="见附件")]
-    dept = simple_day(tmp_path, key, DAYS[0], good(key, 1, DAYS[0], raw=planted, items=items))
-    rows = read_back(tmp_path, dept)
-    assert {field: cell(dept, rows[0], field) for field in planted} == planted
+    return one_day(root, [good(key, 1, DAYS[0], raw=PLANTED, items=items) for key in REPORTING])
+
+
+@pytest.fixture(scope="module")
+def voided(tmp_path_factory):
+    """One day on which every department voids a record; each department's rows."""
+    root = tmp_path_factory.mktemp("voided")
+    return one_day(root, [good(key, 1, DAYS[0], voided=True) for key in REPORTING])
+
+
+def one_day(root: Path, inspections: list[Inspection]) -> dict[str, list[Record]]:
+    write_day(root, DEPARTMENTS, DAYS[0], inspections, first=True)
+    with HttpSources(root) as sources:
+        return {key: rows_of(root, sources.urls, SETTINGS.departments[key]) for key in REPORTING}
+
+
+@pytest.mark.parametrize("key", REPORTING)
+def test_a_planted_value_stands_in_its_cell_as_it_is(planted, key):
+    dept, rows = SETTINGS.departments[key], planted[key]
+    assert {field: cell(dept, rows[0], field) for field in PLANTED} == PLANTED
     assert cell(dept, rows[0], "result") == "见附件"
 
 
 @pytest.mark.parametrize("key", REPORTING)
-def test_a_void_record_bears_the_departments_mark(tmp_path, key):
-    dept = simple_day(tmp_path, key, DAYS[0], good(key, 1, DAYS[0], voided=True))
-    rows = read_back(tmp_path, dept)
-    assert {str(row[dept.void_column]) for row in rows} == set(dept.void_values)
+def test_a_void_record_bears_the_departments_mark(voided, key):
+    dept = SETTINGS.departments[key]
+    assert {str(row[dept.void_column]) for row in voided[key]} == set(dept.void_values)
 
 
 STYLES = {
@@ -352,9 +372,6 @@ def test_an_inspector_without_a_column_is_refused_and_never_dropped(tmp_path):
 
 
 def test_dates_of_one_workbook_are_date_cells_and_of_another_serial_numbers(world):
-    cells, numbers = (
-        cell_raw(SETTINGS.departments[k], rows_of(world[0], world[2], SETTINGS.departments[k])[0], "finish_date")
-        for k in ("WLJ", "ZGJ")
-    )
+    cells, numbers = (cell_raw(SETTINGS.departments[k], world[2][k][0], "finish_date") for k in ("WLJ", "ZGJ"))
     assert isinstance(cells, datetime)
     assert numbers == 46206
