@@ -189,12 +189,12 @@ def test_fault_18_a_connection_that_ends_without_an_answer_is_unknown(handler):
 
 
 def test_silence_is_unknown_after_the_read_timeout():
+    over = []
     with Loopback([]) as server:
-        server.handlers.append(lambda conn, asked: server.pause(3))
-        started = time.monotonic()
+        server.handlers.append(lambda conn, asked: over.append(server.pause(60)))
         reply = client(server, read_seconds=0.3).push(PUSH, batch(), "SCJG")
     assert reply.transport is Transport.UNKNOWN
-    assert time.monotonic() - started < 2.5
+    assert over == [False], "the other side was still silent when the client gave up"
 
 
 @pytest.mark.parametrize("part", ["head", "body", "body without length"])
@@ -212,7 +212,7 @@ def test_fault_29_a_slow_drip_is_cut_at_the_calls_deadline(part):
         reply = client(server, call_seconds=0.5).push(PUSH, batch(), "SCJG")
         took = time.monotonic() - started
     assert reply.transport is Transport.UNKNOWN
-    assert 0.4 < took < 1.5
+    assert 0.4 < took < 0.1 * (len(data) - at_once), "cut before the whole answer could have come"
 
 
 def test_an_answer_shorter_than_its_length_is_unknown():

@@ -87,7 +87,7 @@ _VALUES = st.recursive(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.dictionaries(_TEXTS, _VALUES, max_size=5))
 def test_the_quick_writer_of_canonical_json_writes_what_pythons_own_writes(record):
     wanted = json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
