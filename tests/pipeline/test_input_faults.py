@@ -164,16 +164,16 @@ def raises(*_args: Any, **_more: Any) -> Any:
     raise RuntimeError("engine: 91610124YY000001XB")
 
 
-# What breaks inside Great Expectations: the run itself, one expectation's judgement, the reading of one metric.
+# What breaks inside Great Expectations: the run itself, the rows of one condition, the reading of the metrics.
 BREAKS = {
-    "the run": ("great_expectations.validator.validator", "Validator", "graph_validate"),
-    "one judgement": ("great_expectations.expectations.core", "ExpectColumnValuesToNotBeNull", "_validate"),
+    "the run": ("great_expectations.validator.validation_graph", "ValidationGraph", "resolve"),
+    "one condition": ("great_expectations.execution_engine", "PandasExecutionEngine", "get_compute_domain"),
     "the metrics": ("great_expectations.execution_engine", "PandasExecutionEngine", "resolve_metrics"),
 }
 
 
 @pytest.mark.parametrize(
-    "what", ["the run", *(pytest.param(w, marks=pytest.mark.long) for w in ("one judgement", "the metrics"))]
+    "what", ["the run", *(pytest.param(w, marks=pytest.mark.long) for w in ("one condition", "the metrics"))]
 )
 def test_fault_46_a_checker_that_breaks_lets_nothing_pass_and_the_next_night_takes_it_in(tmp_path, monkeypatch, what):
     module, cls, method = BREAKS[what]

@@ -297,16 +297,21 @@ def _own_subject(row: dict[str, Any], number: int) -> dict[str, Any]:
     }
 
 
-@cache
-def run(kind: str) -> Run:
-    """Check every case of a kind in one table."""
+def in_one_table(kind: str) -> tuple[pa.Table, list[range]]:
+    """The rows of every case of a kind, and the places of each case's good and bad ones in turn."""
     table, spans = [], []
     for number, case in enumerate(ALL_CASES[kind]):
         for half, group in enumerate((case.good, case.bad)):
             start = len(table)
             table += numbered(group, number * 2 + half + 1)
             spans.append(range(start, len(table)))
-    made: pa.Table = _TABLES[kind](*table)
+    return _TABLES[kind](*table), spans
+
+
+@cache
+def run(kind: str) -> Run:
+    """Check every case of a kind in one table."""
+    made, spans = in_one_table(kind)
     common: dict[str, Any] = {"lists": rows.LISTS, "department": rows.DEPARTMENT, "day": rows.DAY, "now": rows.NOW}
     outcome = check_table(made, kind, regions=rows.REGIONS, history=rows.BUSY, **common)
     verdicts = outcome.verdicts.to_pylist()
