@@ -5,8 +5,8 @@ import pytest
 from tests.pipeline import harness
 from zz_pipeline.ledger import audit
 
-# Two seeds in `make test`, all five in `make test-long`: each costs three whole nights.
-QUICK, LONG = (1, 3), (2, 5, 8)
+# One seed in `make test`, all five in `make test-long`: each costs three whole nights, and all plant the same defects.
+QUICK, LONG = (3,), (1, 2, 5, 8)
 SEEDS = (*QUICK, *(pytest.param(seed, marks=pytest.mark.long) for seed in LONG))
 
 
