@@ -1,26 +1,28 @@
 """A process of its own that delivers or migrates and is stopped, starved or killed at a named point.
 
 Belongs here: what runs in that process, starting it, talking to it. Must not: assertions.
+Each is forked from one server that has the product loaded: the import costs four times what such a delivery does.
 
-plan (JSON on stdin): {"do": "deliver" | "migrate", "ledger": URL, "home": folder, "url": of the entry platform,
- "depts": […], "spec": {…}, "act": "stop" | "kill" | "files" | "size" | "wait" | "", "point": name, "passing": n}
-On stdout: the line `acting` when the point is reached, at the end one JSON object: {"error", "stopped", "moves"}.
+plan: {"do": "deliver" | "migrate", "ledger": URL, "home": folder, "url": of the entry platform, "depts": […],
+ "spec": {…}, "act": "stop" | "kill" | "files" | "size" | "wait" | "", "point": name, "passing": n, "env": {…}}
+It says `acting` when the point is reached, at the end a dict: {"error", "stopped", "moves", "trace"}.
 """
 
 from __future__ import annotations
 
-import json
+import multiprocessing
 import os
 import resource
-import select
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
 from pathlib import Path
+from unittest.mock import patch
 
 from tests.delivery.bench import ENTRY, settings_for
 from zz_pipeline.delivery import points
@@ -28,8 +30,9 @@ from zz_pipeline.delivery.deliver import deliver
 from zz_pipeline.errors import ZzError
 from zz_pipeline.ledger.db import Ledger
 
-ROOT = Path(__file__).resolve().parents[2]
 WAIT = 60.0
+FORKED = multiprocessing.get_context("forkserver")
+FORKED.set_forkserver_preload([__name__])
 SPEC = {
     "quiet_seconds": 0.6, "late_effect_seconds": 0.1, "night_wait_seconds": 20.0, "poll_first_seconds": 0.1,
     "send_deadline_seconds": 1.0, "rate": 1000.0, "burst": 1000.0, "batch_records": 2,
@@ -39,50 +42,61 @@ SPEC = {
 class Process:
     """A running rig."""
 
-    def __init__(self, process: subprocess.Popen) -> None:
-        self.process, self.pid = process, process.pid
+    def __init__(self, process: multiprocessing.process.BaseProcess, said: Connection) -> None:
+        self.process, self.pid, self._said = process, process.pid, said
 
     def acting(self) -> bool:
         """Wait until its point is reached; False if it ended before."""
-        return self._line() == "acting"
+        return self._next() == "acting"
 
     def result(self) -> dict:
         """What it told at its end; empty if it was killed."""
-        said = ""
-        while line := self._line():
-            said = line
-        self.process.wait(WAIT)
-        return json.loads(said) if said.startswith("{") else {}
+        told = {}
+        while said := self._next():
+            told = said if isinstance(said, dict) else {}
+        self.wait(WAIT)
+        return told
 
-    def _line(self) -> str:
-        if not select.select([self.process.stdout], [], [], WAIT)[0]:
+    def wait(self, seconds: float) -> None:
+        """Wait until it is gone."""
+        self.process.join(seconds)
+        if self.process.is_alive():
+            raise TimeoutError("the process does not end")
+
+    def _next(self) -> str | dict:
+        if not self._said.poll(WAIT):
             raise TimeoutError("the process says nothing")
-        return self.process.stdout.readline().strip()
+        try:
+            return self._said.recv()
+        except EOFError:
+            return ""
 
 
 @contextmanager
-def started(plan: dict, **options):
-    """The rig over a plan; it is gone when the block ends."""
-    command = [sys.executable, "-m", "tests.pipeline.process_rig"]
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        bufsize=1,
-        **options,
-    )
+def served(**environment: str) -> Iterator[None]:
+    """Rigs started in this block have such an environment from their very beginning, as a loader's library needs it."""
+    forkserver._forkserver._stop()
     try:
-        process.stdin.write(json.dumps(plan))
-        process.stdin.close()
-        yield Process(process)
+        with patch.dict(os.environ, environment):
+            forkserver.ensure_running()
+        yield
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+        forkserver._forkserver._stop()
+
+
+@contextmanager
+def started(plan: dict) -> Iterator[Process]:
+    """The rig over a plan; it is gone when the block ends."""
+    ours, theirs = FORKED.Pipe(duplex=False)
+    process = FORKED.Process(target=main, args=(plan, theirs))
+    process.start()
+    theirs.close()
+    try:
+        yield Process(process, ours)
+    finally:
+        process.kill()
+        process.join()
+        ours.close()
 
 
 def plan(ledger: Ledger, home: Path, url: str, depts=("SCJG",), act="", point="", **spec) -> dict:
@@ -93,12 +107,12 @@ def plan(ledger: Ledger, home: Path, url: str, depts=("SCJG",), act="", point=""
 
 
 # ── inside the process ────────────────────────────────────────────────────────────────────────────────────────────────
-def main() -> None:
-    wish = json.load(sys.stdin)
+def main(wish: dict, said: Connection) -> None:
+    os.environ.update(wish.get("env", {}))
     ledger = Ledger(wish["ledger"])
     told = {"error": "", "stopped": [], "moves": {}, "trace": ""}
     try:
-        points.hook = _Hook(wish)
+        points.hook = _Hook(wish, said)
         told |= _deliver(ledger, wish) if wish["do"] == "deliver" else _migrate(ledger)
     except ZzError as error:
         told["error"] = f"{type(error).__name__}: {error}"
@@ -106,7 +120,7 @@ def main() -> None:
         told["trace"] = f"{type(error).__name__}: {error}"
     points.hook = None
     _free()
-    print(json.dumps(told), flush=True)
+    said.send(told)
 
 
 def _deliver(ledger: Ledger, wish: dict) -> dict:
@@ -121,20 +135,22 @@ def _migrate(ledger: Ledger) -> dict:
 
 
 class _Hook:
-    def __init__(self, wish: dict) -> None:
-        self.wish, self.passed, self.lock = wish, Counter(), threading.Lock()
+    def __init__(self, wish: dict, said: Connection) -> None:
+        self.wish, self.said, self.passed, self.lock = wish, said, Counter(), threading.Lock()
 
     def __call__(self, name: str) -> None:
         with self.lock:
             self.passed[name] += 1
             due = name == self.wish["point"] and self.passed[name] == self.wish["passing"]
         if due:
-            print("acting", flush=True)
+            self.said.send("acting")
             ACTS[self.wish["act"]]()
 
 
 def _stop() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
+    # To this thread: one that is sent to the process waits for whichever thread takes it, and on a busy machine this
+    # one passes its point meanwhile.
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
 
 def _kill() -> None:
@@ -165,6 +181,3 @@ ACTS = {
     "stop": _stop, "kill": _kill, "files": _no_more_files, "size": _no_more_room,
     "wait": _wait, "": lambda: None,
 }  # fmt: skip
-
-if __name__ == "__main__":
-    main()

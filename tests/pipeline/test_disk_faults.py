@@ -3,7 +3,6 @@
 Belongs here: fault 12, with a library of a few lines before the C library's fsync. Must not: full disks (test_process_faults).
 """
 
-import os
 import shutil
 import subprocess
 from contextlib import closing
@@ -12,7 +11,7 @@ import pytest
 
 from tests.delivery.bench import a_ledger
 from tests.delivery.tiny_platform import TinyPlatform
-from tests.pipeline.process_rig import plan, started
+from tests.pipeline.process_rig import plan, served, started
 from tests.pipeline.test_process_faults import again, all_well, audited, due
 
 DEPTS = ("SCJG", "YJJ")
@@ -63,33 +62,28 @@ int fdatasync(int fd) { return met("fdatasync", fd); }
 
 @pytest.fixture(scope="module")
 def shim(tmp_path_factory):
-    """The library, compiled."""
+    """The library, compiled, in every process that is started."""
     if COMPILER is None:
         pytest.skip("没有 C 编译器，不能让 fsync 出错。")
     folder = tmp_path_factory.mktemp("shim")
     (folder / "shim.c").write_text(SHIM)
     made = [COMPILER, "-shared", "-fPIC", "-O1", "-o", str(folder / "shim.so"), str(folder / "shim.c"), "-ldl"]
     subprocess.run(made, check=True, capture_output=True)
-    return folder / "shim.so"
+    with served(LD_PRELOAD=str(folder / "shim.so")):
+        yield
 
 
-def run(shim, ledger, home, platform, fails):
+def run(ledger, home, platform, fails):
     """Deliver in a process of its own whose n-th sync of the ledger fails; what it told, and what each sync came to."""
     log = home / f"syncs-{fails}"
-    environment = os.environ | {
-        "LD_PRELOAD": str(shim),
-        "SYNC_FILE": "-wal",
-        "SYNC_FAILS": str(fails),
-        "SYNC_LOG": str(log),
-    }
-    with started(plan(ledger, home, platform.url, DEPTS), env=environment) as process:
+    order = {"SYNC_FILE": "-wal", "SYNC_FAILS": str(fails), "SYNC_LOG": str(log)}
+    with started(plan(ledger, home, platform.url, DEPTS) | {"env": order}) as process:
         told = process.result()
     return told, log.read_text().split() if log.exists() else []
 
 
-def test_fault_12_after_a_sync_that_failed_the_run_writes_and_sends_no_more_and_the_next_one_loses_nothing(
-    shim, tmp_path
-):
+@pytest.mark.usefixtures("shim")
+def test_fault_12_after_a_sync_that_failed_the_run_writes_and_sends_no_more_and_the_next_one_loses_nothing(tmp_path):
     """Each sync of a delivery of two lanes in turn, from the first lane's epoch to the close."""
     struck = 0
     for fails in range(1, 100):
@@ -98,7 +92,7 @@ def test_fault_12_after_a_sync_that_failed_the_run_writes_and_sends_no_more_and_
         with TinyPlatform() as platform, closing(a_ledger(home)) as ledger:
             keys = due(ledger, home, platform, DEPTS, count=2)
             ledger.close()
-            told, syncs = run(shim, ledger, home, platform, fails)
+            told, syncs = run(ledger, home, platform, fails)
             if "failed" not in syncs:
                 break
             after = syncs[syncs.index("failed") + 1 :]

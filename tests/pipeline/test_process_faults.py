@@ -161,7 +161,7 @@ def test_fault_06_sigterm_in_mid_push_ends_the_process_at_once_and_nothing_is_st
         assert pushing.acting()
         asked = time.monotonic()
         os.kill(pushing.pid, signal.SIGTERM)
-        pushing.process.wait(30)
+        pushing.wait(30)
         assert time.monotonic() - asked < 30
     assert set(states(ledger)) <= {"READY", "INFLIGHT"}
     again(ledger, tmp_path, platform)
@@ -351,7 +351,7 @@ def migrated(url, home, passing=0, point="migrate:step"):
     wish = {"do": "migrate", "ledger": url, "home": str(home), "act": "kill" if passing else "", "point": point}
     with started(wish | {"passing": passing}) as running:
         killed = running.acting() if passing else False
-        running.process.wait(60)
+        running.wait(60)
         return killed
 
 
