@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,17 +18,20 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 import yaml
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import ModuleTarget
+from dagster._core.workspace.load_target import GrpcServerTarget, ModuleTarget
 from dagster._daemon.monitoring.concurrency import execute_concurrency_slots_iteration
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from dagster._daemon.run_coordinator.queued_run_coordinator_daemon import QueuedRunCoordinatorDaemon
+from dagster._grpc.server import GrpcServerProcess
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
 from tests.pipeline.harness import ROOT
 
 LOG = logging.getLogger("test.daemon")
 BEIJING = ZoneInfo("Asia/Shanghai")
+QUIET = {"DAGSTER_DISABLE_TELEMETRY": "1"}
 
 
 def at(day: str, clock: str = "01:31") -> datetime:
@@ -89,11 +93,25 @@ class Daemons:
 
 
 @contextmanager
-def daemons(folder: Path, env: dict[str, str], module: str = "zz_pipeline.definitions") -> Iterator[Daemons]:
-    """Daemons over the Dagster home `folder`; the code server has ended when the block ends."""
-    target = ModuleTarget(module, None, str(ROOT), "zz")
+def code_server(
+    folder: Path, env: dict[str, str], module: str = "zz_pipeline.definitions"
+) -> Iterator[GrpcServerTarget]:
+    """A code server for many daemons: each of its own would load Dagster and the definitions anew, seconds of processor time."""
+    what = LoadableTargetOrigin(executable_path=sys.executable, module_name=module, working_directory=str(ROOT))
+    with environment(env | QUIET), dg.DagsterInstance.from_config(str(folder)) as instance:
+        made = GrpcServerProcess(
+            instance.get_ref(), location_name="zz", loadable_target_origin=what, startup_timeout=60, wait_on_exit=True
+        )
+        with made as server:
+            yield GrpcServerTarget(host="localhost", port=server.port, socket=server.socket, location_name="zz")
+
+
+@contextmanager
+def daemons(folder: Path, env: dict[str, str], server: GrpcServerTarget | None = None) -> Iterator[Daemons]:
+    """Daemons over the Dagster home `folder`; a code server that was not given has ended when the block ends."""
+    target = server or ModuleTarget("zz_pipeline.definitions", None, str(ROOT), "zz")
     with (
-        environment(env | {"DAGSTER_DISABLE_TELEMETRY": "1"}),
+        environment(env | QUIET),
         dg.DagsterInstance.from_config(str(folder)) as instance,
         WorkspaceProcessContext(instance, target) as workspace,
     ):

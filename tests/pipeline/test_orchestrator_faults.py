@@ -42,15 +42,22 @@ def folder(tmp_path):
     return dagster_rig.configure(tmp_path / "dagster")
 
 
-@pytest.fixture
-def env(tmp_path):
-    return {"ZZ_HOME": str(tmp_path / "home"), "ZZ_CONFIG": str(ROOT / "config")}
+@pytest.fixture(scope="module")
+def env(tmp_path_factory):
+    return {"ZZ_HOME": str(tmp_path_factory.mktemp("home")), "ZZ_CONFIG": str(ROOT / "config")}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, env):
+    """What knows our definitions; each test has daemons and a storage of its own."""
+    with dagster_rig.code_server(dagster_rig.configure(tmp_path_factory.mktemp("server")), env) as found:
+        yield found
 
 
 @pytest.fixture
-def running(folder, env):
+def running(folder, env, server):
     """Daemons that have seen one night."""
-    with dagster_rig.daemons(folder, env) as found:
+    with dagster_rig.daemons(folder, env, server) as found:
         found.tick(at(FIRST.isoformat(), "12:00"))
         found.tick(morning_after(FIRST.isoformat()))
         assert found.nights() == [FIRST.isoformat()]
@@ -70,17 +77,17 @@ def test_fault_51_every_night_of_a_gap_is_asked_for_once_and_in_order(running, g
     assert running.nights() == asked
 
 
-def test_fault_51_a_new_instance_asks_for_yesterday_and_for_nothing_before_it(folder, env):
-    with dagster_rig.daemons(folder, env) as found:
+def test_fault_51_a_new_instance_asks_for_yesterday_and_for_nothing_before_it(folder, env, server):
+    with dagster_rig.daemons(folder, env, server) as found:
         found.tick(at(FIRST.isoformat(), "12:00"))
         found.tick(morning_after(days(3)[-1]))
         assert found.nights() == days(3)[-1:]
 
 
-def test_fault_52_two_daemons_that_see_one_tick_ask_for_that_night_only(folder, env, running):
+def test_fault_52_two_daemons_that_see_one_tick_ask_for_that_night_only(folder, env, server, running):
     """Both may look before either writes: what Dagster lets through is a second run of the same request."""
     night = days(1)[0]
-    with dagster_rig.daemons(folder, env) as second:
+    with dagster_rig.daemons(folder, env, server) as second:
         both = [threading.Thread(target=one.tick, args=[morning_after(night)]) for one in (running, second)]
         for thread in both:
             thread.start()
@@ -146,12 +153,12 @@ def replace_cron(schedule, text):
 # ---------------------------------------------------------------- runs that end without their process
 
 
-def test_fault_53_a_slot_of_a_run_that_ended_without_giving_it_back_is_free_within_two_minutes(tmp_path, env):
+def test_fault_53_a_slot_of_a_run_that_ended_without_giving_it_back_is_free_within_two_minutes(tmp_path, env, server):
     monitoring = yaml.safe_load((ROOT / "dagster.yaml").read_text("utf-8"))["run_monitoring"]
     assert monitoring["free_slots_after_run_end_seconds"] + monitoring["poll_interval_seconds"] <= 120
     folder = dagster_rig.configure(tmp_path / "dagster", run_monitoring={"free_slots_after_run_end_seconds": 1})
     pool = "platform_double_random"
-    with dagster_rig.daemons(folder, env) as found:
+    with dagster_rig.daemons(folder, env, server) as found:
         storage = found.instance.event_log_storage
         storage.initialize_concurrency_limit_to_default(pool)
         leaked = found.instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTED)
