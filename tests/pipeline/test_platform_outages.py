@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cache
 
 import pytest
 
@@ -21,7 +22,7 @@ ENTRY, SECOND, THIRD = NAMES = ("double_random", "internet_supervision", "public
 DEPTS = ("SCJG", "YJJ", "NYJ", "JTJ", "SWJ")
 HOUR, NIGHT, MORNING = 3600.0, 1.5 * 3600, 6.5 * 3600
 A_NIGHT, PER_BATCH = 4, 1  # records a department and night; single records make the requests easy to count
-NIGHTS = 7
+NIGHTS, FEW = 7, 4  # five nights of outage need the seven
 
 
 class Switchable(TinyPlatform):
@@ -79,7 +80,7 @@ def due_of(key):
     return DUES[(night, dept, rest)]
 
 
-def course(folder, away=(), down=None, in_the_middle=False):
+def course(folder, nights, away=(), down=None, in_the_middle=False):
     """Nights one after the other, each with a morning; `down` is away during the runs of `away` ((night, "morning")…)."""
     folder.mkdir()
     ledger, clock, told = a_ledger(folder), FakeClock(), Course()
@@ -89,7 +90,7 @@ def course(folder, away=(), down=None, in_the_middle=False):
     try:
         settings = county(folder, platforms)
         midnight = beijing_midnight_after(clock())
-        for night in range(NIGHTS):
+        for night in range(nights):
             for dept in DEPTS:
                 for n in range(A_NIGHT):
                     accept(ledger, settings, dept, number(night, n), platforms=NAMES, due=DUES[(night, dept, n)])
@@ -149,39 +150,57 @@ OUTAGES = {
 }
 
 
+def everything(nights):
+    return nights * len(DEPTS) * A_NIGHT
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    return course(tmp_path_factory.mktemp("plain") / "course")
+    """So many nights of which nothing is to be told, made once."""
+    return cache(lambda nights: course(tmp_path_factory.mktemp("plain") / "course", nights))
 
 
-LONG = pytest.mark.long  # each course is a third of a minute of processor time
+LONG = pytest.mark.long  # each course is several seconds of processor time
 
 
 @pytest.fixture(
     scope="module",
-    params=["a night", pytest.param("an hour", marks=LONG), pytest.param("five nights", marks=LONG)],
+    params=[
+        ("a night", FEW),
+        pytest.param(("an hour", FEW), marks=LONG),
+        pytest.param(("five nights", NIGHTS), marks=LONG),
+    ],
+    ids=lambda param: param[0],
 )
-def disturbed(request, tmp_path_factory):
-    return course(tmp_path_factory.mktemp("outage") / "course", OUTAGES[request.param], THIRD)
+def disturbed(request, tmp_path_factory, undisturbed):
+    """The same nights without an outage and with one."""
+    name, nights = request.param
+    return (
+        undisturbed(nights),
+        course(tmp_path_factory.mktemp("outage") / "course", nights, OUTAGES[name], THIRD),
+        nights,
+    )
 
 
-def test_fault_28_the_other_platforms_lose_neither_time_nor_requests(undisturbed, disturbed):
+def test_fault_28_the_other_platforms_lose_neither_time_nor_requests(disturbed):
+    undisturbed, disturbed, _ = disturbed
     for name in (ENTRY, SECOND):
         assert disturbed.seconds[name] <= 1.05 * undisturbed.seconds[name]
         assert disturbed.requests[name] == undisturbed.requests[name] > 0
         assert disturbed.pushed[name] == undisturbed.pushed[name]
 
 
-def test_fault_28_21_afterwards_everything_has_arrived_once_with_hardly_more_requests(undisturbed, disturbed):
-    everything = NIGHTS * len(DEPTS) * A_NIGHT
+def test_fault_28_21_afterwards_everything_has_arrived_once_with_hardly_more_requests(disturbed):
+    undisturbed, disturbed, nights = disturbed
     for name in NAMES:
-        assert disturbed.states[name] == {"CONFIRMED": everything}
-        assert len(disturbed.effects[name]) == len(set(disturbed.effects[name])) == everything
+        assert disturbed.states[name] == {"CONFIRMED": everything(nights)}
+        assert len(disturbed.effects[name]) == len(set(disturbed.effects[name])) == everything(nights)
     assert disturbed.requests[THIRD] <= 1.1 * undisturbed.requests[THIRD]
     assert disturbed.whole
 
 
 def test_fault_28_the_backlog_leaves_in_order_of_its_due_dates_what_is_overdue_first(disturbed):
+    _, disturbed, _ = disturbed
     lanes = defaultdict(list)
     for dept, key in disturbed.caught_up:
         lanes[dept].append(due_of(key))
@@ -192,6 +211,7 @@ def test_fault_28_the_backlog_leaves_in_order_of_its_due_dates_what_is_overdue_f
 
 
 def test_fault_28_a_platform_that_is_away_costs_a_look_and_no_waiting(disturbed):
+    _, disturbed, _ = disturbed
     assert 0.0 < disturbed.looks < 20.0
 
 
@@ -199,13 +219,13 @@ def test_fault_28_a_platform_that_is_away_costs_a_look_and_no_waiting(disturbed)
 def struck(tmp_path_factory):
     """The platform falls in the middle of a lane and stays away for the rest of the night and the next."""
     away = [(1, "night"), (1, "morning"), (2, "night")]
-    return course(tmp_path_factory.mktemp("struck") / "course", away, THIRD, in_the_middle=True)
+    return course(tmp_path_factory.mktemp("struck") / "course", FEW, away, THIRD, in_the_middle=True)
 
 
 def test_fault_28_17_a_platform_that_falls_in_the_middle_is_asked_first_and_gets_each_record_once(undisturbed, struck):
-    everything = NIGHTS * len(DEPTS) * A_NIGHT
-    assert struck.states[THIRD] == {"CONFIRMED": everything}
-    assert len(struck.effects[THIRD]) == len(set(struck.effects[THIRD])) == everything
+    undisturbed = undisturbed(FEW)
+    assert struck.states[THIRD] == {"CONFIRMED": everything(FEW)}
+    assert len(struck.effects[THIRD]) == len(set(struck.effects[THIRD])) == everything(FEW)
     assert struck.requests[THIRD] <= 1.1 * undisturbed.requests[THIRD]
     assert struck.pushed[ENTRY] == undisturbed.pushed[ENTRY]
     assert struck.pushed[SECOND] == undisturbed.pushed[SECOND]
@@ -213,8 +233,7 @@ def test_fault_28_17_a_platform_that_falls_in_the_middle_is_asked_first_and_gets
 
 @LONG
 def test_fault_28_while_the_entry_platform_is_away_nothing_goes_round_it_and_all_catch_up(undisturbed, tmp_path):
-    found = course(tmp_path / "entry", OUTAGES["a night"], ENTRY)
-    everything = NIGHTS * len(DEPTS) * A_NIGHT
-    assert found.states == {name: {"CONFIRMED": everything} for name in NAMES}
-    assert sum(found.requests.values()) <= 1.1 * sum(undisturbed.requests.values())
+    found = course(tmp_path / "entry", FEW, OUTAGES["a night"], ENTRY)
+    assert found.states == {name: {"CONFIRMED": everything(FEW)} for name in NAMES}
+    assert sum(found.requests.values()) <= 1.1 * sum(undisturbed(FEW).requests.values())
     assert found.whole

@@ -26,6 +26,10 @@ DOWN = {
 }
 
 
+# Who reports: those who are in trouble, and one department for each kind of source, the credit lead among them.
+REPORTING = (*harness.ONE_OF_EACH, "WJJ", "ZJJ", "YJJ", "NYJ", "SWJ")
+
+
 def _cut_numbers(town, day):
     """Numbers of the ordinary records of 农业农村局: the manifest plants nothing in them."""
     planted = {d["record_no"] for d in town.manifest()["defects"]}
@@ -33,10 +37,14 @@ def _cut_numbers(town, day):
     return set([n for n in mine if n not in planted][:2])
 
 
+def staged(factory, name, **size):
+    return harness.town(factory.mktemp(name), seed=QUIET_SEED, reporting=REPORTING, **size)
+
+
 @pytest.fixture(scope="module")
 def sources_down(tmp_path_factory):
     """A night on which seven sources fail in their own ways, and the next one, on which all are back."""
-    with harness.town(tmp_path_factory.mktemp("sources"), seed=QUIET_SEED, days=2, scale=0.2) as town:
+    with staged(tmp_path_factory, "sources", days=2, scale=0.2) as town:
         first, second = town.county.days
         town.county.apply(first)
         home, inbox, cut = town.home, town.home / "inbox", _cut_numbers(town, first)
@@ -128,7 +136,7 @@ def test_catching_up_doubles_nothing(sources_down):
 @pytest.fixture(scope="module")
 def platforms_down(tmp_path_factory):
     """② down and two credentials in trouble; then ① down; then all well."""
-    with harness.town(tmp_path_factory.mktemp("platforms"), seed=QUIET_SEED, days=3, scale=0.1) as town:
+    with staged(tmp_path_factory, "platforms", days=3, scale=0.1) as town:
         first, second, third = town.county.days
         secrets = troubles.drop_credential(town, ONE, LOST)
         town.mocks.control("POST", "/suspend", {"platform": THREE, "department": BARRED, "on": True})

@@ -12,11 +12,11 @@ from zz_pipeline.ledger.schema import record_version
 from zz_pipeline.night import CREDIT
 from zz_pipeline.standard.tables import Kind
 
-SEED, SCALE = 21, 0.1
+SEED, SCALE = 21, 0.4
 
 
 def staged(folder, **env):
-    return harness.town(folder, seed=SEED, scale=SCALE, env=env)
+    return harness.town(folder, seed=SEED, scale=SCALE, env=env, reporting=harness.ONE_OF_EACH)
 
 
 def read_all(night, day):
