@@ -50,7 +50,7 @@ def measure(
             if frame is None:
                 outcome = tally.outcome(0)
                 break
-            tally.add(frame.rows, frame.part, frame.place, list(run.run_suite(suite, frame.rows)))
+            tally.add(frame.rows, frame.part, frame.place, run.run_kind(Kind.INSPECTION, frame.rows))
         with theirs:
             _summary(frame.rows, suite)
     if failed:
@@ -91,7 +91,7 @@ class Clock:
 def _warm(part: run.Part, suite: Any, history: History) -> None:
     """A few rows through both ways: the first use loads modules, and neither clock shall hold that."""
     for frame in run.frames([part], Kind.INSPECTION, history, {}):
-        list(run.run_suite(suite, frame.rows))
+        run.run_kind(Kind.INSPECTION, frame.rows)
         _summary(frame.rows, suite)
 
 

@@ -186,12 +186,13 @@ def _together(parts: Sequence[Part], kind: Kind, history: History) -> list[Check
     failed: dict[int, CheckError] = {}
     tally = Tally(kind, len(parts))
     for frame in frames(parts, kind, history, failed):
-        breaches = _locked_run(kind, frame.rows)
+        breaches = run_kind(kind, frame.rows)
         tally.add(frame.rows, frame.part, frame.place, breaches)
     return [failed.get(n) or tally.outcome(n) for n in range(len(parts))]
 
 
-def _locked_run(kind: Kind, frame: pd.DataFrame) -> list[Breach]:
+def run_kind(kind: Kind, frame: pd.DataFrame) -> list[Breach]:
+    """The suite of a kind over a frame, one frame at a time in this process."""
     with _LOCK:
         return list(_run(_asked_of(kind), frame))
 

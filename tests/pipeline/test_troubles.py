@@ -26,8 +26,9 @@ DOWN = {
 }
 
 
-# Who reports: those who are in trouble, and one department for each kind of source, the credit lead among them.
-REPORTING = (*harness.ONE_OF_EACH, "WJJ", "ZJJ", "YJJ", "NYJ", "SWJ")
+# Who reports: one department for each kind of source, the credit lead among them, and those who are in trouble.
+SOURCES_IN_TROUBLE = (*harness.ONE_OF_EACH, "WJJ", "ZJJ", "YJJ", "NYJ")
+LANES_IN_TROUBLE = (*harness.ONE_OF_EACH, "SWJ")
 
 
 def _cut_numbers(town, day):
@@ -37,14 +38,14 @@ def _cut_numbers(town, day):
     return set([n for n in mine if n not in planted][:2])
 
 
-def staged(factory, name, **size):
-    return harness.town(factory.mktemp(name), seed=QUIET_SEED, reporting=REPORTING, **size)
+def staged(factory, reporting, **size):
+    return harness.town(factory.mktemp("troubles"), seed=QUIET_SEED, reporting=reporting, **size)
 
 
 @pytest.fixture(scope="module")
 def sources_down(tmp_path_factory):
     """A night on which seven sources fail in their own ways, and the next one, on which all are back."""
-    with staged(tmp_path_factory, "sources", days=2, scale=0.2) as town:
+    with staged(tmp_path_factory, SOURCES_IN_TROUBLE, days=2, scale=0.2) as town:
         first, second = town.county.days
         town.county.apply(first)
         home, inbox, cut = town.home, town.home / "inbox", _cut_numbers(town, first)
@@ -136,7 +137,7 @@ def test_catching_up_doubles_nothing(sources_down):
 @pytest.fixture(scope="module")
 def platforms_down(tmp_path_factory):
     """② down and two credentials in trouble; then ① down; then all well."""
-    with staged(tmp_path_factory, "platforms", days=3, scale=0.1) as town:
+    with staged(tmp_path_factory, LANES_IN_TROUBLE, days=3, scale=0.1) as town:
         first, second, third = town.county.days
         secrets = troubles.drop_credential(town, ONE, LOST)
         town.mocks.control("POST", "/suspend", {"platform": THREE, "department": BARRED, "on": True})

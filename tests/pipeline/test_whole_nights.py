@@ -5,15 +5,17 @@ import pytest
 from tests.pipeline import harness
 from zz_pipeline.ledger import audit
 
-# One seed in `make test`, all five in `make test-long`: each costs three whole nights, and all plant the same defects.
-QUICK, LONG = (3,), (1, 2, 5, 8)
-SEEDS = (*QUICK, *(pytest.param(seed, marks=pytest.mark.long) for seed in LONG))
+# One county in `make test`, five larger ones in `make test-long`: each costs three whole nights, and all plant the same
+# ninety sorts of defect and as many withdrawals.
+QUICK, LONG = ((3, 0.3),), ((1, 0.5), (2, 0.5), (3, 0.5), (5, 0.5), (8, 0.5))
+COUNTIES = (*QUICK, *(pytest.param(county, marks=pytest.mark.long) for county in LONG))
 
 
-@pytest.fixture(scope="module", params=SEEDS, ids="seed{}".format)
+@pytest.fixture(scope="module", params=COUNTIES, ids="seed{0[0]}-scale{0[1]}".format)
 def three_nights(request, tmp_path_factory):
     """Three nights in order; after each, the differences to the manifest."""
-    with harness.town(tmp_path_factory.mktemp("town"), seed=request.param, days=3, scale=0.5) as town:
+    seed, scale = request.param
+    with harness.town(tmp_path_factory.mktemp("town"), seed=seed, days=3, scale=scale) as town:
         nights = []
         for day in town.county.days:
             town.county.apply(day)
