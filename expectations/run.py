@@ -312,7 +312,8 @@ def _values(ask: Asked, frame: pd.DataFrame) -> dict[Any, Any]:
 
     engine = PandasExecutionEngine(batch_data_dict={"batch": frame})
     if len(frame) <= KEPT_ROWS:
-        engine.get_domain_records = _kept(engine.get_domain_records)  # GX finds metrics by the engine's class name, so a subclass would have none
+        # set on the object: GX finds metrics by the engine's class name, so a subclass would have none
+        engine.get_domain_records = _kept(engine.get_domain_records)
     try:
         graph = ValidationGraph(execution_engine=engine, edges=list(ask.edges))
         values, _ = graph.resolve({"catch_exceptions": False}, show_progress_bars=False)
