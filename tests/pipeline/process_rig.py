@@ -108,6 +108,9 @@ def plan(ledger: Ledger, home: Path, url: str, depts=("SCJG",), act="", point=""
 
 # ── inside the process ────────────────────────────────────────────────────────────────────────────────────────────────
 def main(wish: dict, said: Connection) -> None:
+    # what the tests' own process does about being ended was handed down to the server and to everything forked from it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     os.environ.update(wish.get("env", {}))
     ledger = Ledger(wish["ledger"])
     told = {"error": "", "stopped": [], "moves": {}, "trace": ""}
