@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -163,8 +164,10 @@ def forget(town: Town) -> None:
 
 
 def copy(kept: Path, place: Path) -> None:
-    """Put a copy of a database in a place."""
+    """Put a copy of a database in a place, down to the disk: else a measurement waits for gigabytes of the copy."""
     shutil.copyfile(kept, place)
+    with place.open("rb") as copied:
+        os.fsync(copied.fileno())
 
 
 def age(path: Path) -> None:
