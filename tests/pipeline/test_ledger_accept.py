@@ -131,6 +131,22 @@ def test_a_reading_that_is_taken_in_by_parts_counts_as_one_and_knows_only_earlie
     assert balance(ledger, DAY, ("one",), {}).balanced
 
 
+@pytest.mark.parametrize("part", [1, 2])
+@pytest.mark.parametrize("order", [("A", "B"), ("B", "A")], ids="".join)
+@pytest.mark.parametrize(
+    "after", [{"subject": "改过的"}, {"subject": "同一家", "publishable": False}], ids=["other", "same"]
+)
+def test_a_repeated_content_is_found_though_its_first_number_is_corrected_in_the_same_reading(
+    ledger, monkeypatch, part, order, after
+):
+    put(ledger, [record("A", subject="同一家")])
+    monkeypatch.setattr(bulk, "PART", part)
+    read = {"A": record("A", changed="2026-11-20 11:00:00", **after), "B": record("B", subject="同一家")}
+    done = put(ledger, [read[key] for key in order])
+    assert (done.accepted, done.quarantined, done.found_here) == (1, 1, 1)
+    assert states(ledger) == {("A", 1): "CANCELLED", ("A", 2): "READY"}
+
+
 def test_a_returned_record_is_settled_by_its_corrected_successor(ledger):
     put(ledger, [], [entry("A")])
     put(ledger, [record("A")], day=DAY + dt.timedelta(days=1))

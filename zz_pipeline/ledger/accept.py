@@ -6,7 +6,7 @@ Must not: judging content (that was `quality`), deciding about publicity (handed
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -78,7 +78,7 @@ def accept(
             fresh = taken.sorted_out(conn, source, some, heads)
             changes = [Change(r) for r in fresh]
             write_versions(conn, source, changes, heads, platforms, decide, now=now, zone_offset=zone_offset)
-            taken.fresh |= dict.fromkeys(r.record_key for r in fresh)
+            taken.written(fresh, heads)
         points.reach("accept:written")
         kept = [*entries, *taken.found]
         units = {e.unit for e in kept if e.severity == "ERROR"}
@@ -95,9 +95,14 @@ def accept(
 
 @dataclass(slots=True)
 class _Taken:
-    """What has become of the records so far; `fresh` are keys in the order in which they were written."""
+    """What has become of the records so far; `fresh` are keys in the order in which they were written.
+
+    `replaced`: content that this reading has replaced by a correction → its key. The ledger does not show it any more,
+    and a record that repeats it must be found whether it comes in the correction's part or in a later one.
+    """
 
     fresh: dict[str, None] = field(default_factory=dict)
+    replaced: dict[str, str] = field(default_factory=dict)
     same: list[str] = field(default_factory=list)
     before: int = 0  # of `same`, those that an earlier reading of this partition had accepted
     found: list[Entry] = field(default_factory=list)
@@ -107,12 +112,18 @@ class _Taken:
     ) -> list[Content]:
         """Those that become versions; what becomes of the others is noted."""
         fresh, same, stale = _compare(records, heads)
-        fresh, twins = _twins(conn, source, fresh, heads, self.fresh)
+        fresh, twins = _twins(conn, source, fresh, heads, self)
         self.before += _accepted_in(conn, source, same)
         self.same += [r.record_key for r in same]
         self.found += [_stale_entry(r, heads[r.record_key]) for r in stale]
         self.found += [_twin_entry(r, other) for r, other in twins]
         return fresh
+
+    def written(self, fresh: Sequence[Content], heads: Mapping[str, Any]) -> None:
+        """These became versions; `heads` are the newest ones from before."""
+        self.fresh |= dict.fromkeys(r.record_key for r in fresh)
+        corrected = (r.record_key for r in fresh if r.record_key in heads)
+        self.replaced |= {heads[key].twin: key for key in corrected}
 
 
 def unpublished(payload: Mapping[str, Any], reason: str) -> dict[str, Any]:
@@ -177,20 +188,20 @@ def _accepted_in(conn: Connection, source: Source, same: Sequence[Content]) -> i
 
 
 def _twins(
-    conn: Connection, source: Source, fresh: Sequence[Content], heads: Mapping[str, Any], here: Container[str]
+    conn: Connection, source: Source, fresh: Sequence[Content], heads: Mapping[str, Any], taken: _Taken
 ) -> tuple[list[Content], list[tuple[Content, str]]]:
     """(records that are new, records whose content this department handed in before under another number).
 
-    `here`: keys that this very reading wrote. Equal contents within it are the checker's matter.
+    Contents of this very reading do not count (`taken` says which): equal ones within it are the standardizer's matter.
     """
     if source.kind != "inspection":
         return list(fresh), []
     unknown = [r for r in fresh if r.record_key not in heads]
-    known: dict[str, str] = {}
+    known = dict(taken.replaced)
     for part in parts([r.twin for r in unknown]):
         query = select(record_head.c.twin, record_head.c.record_key).where(record_head.c.kind == source.kind)
         query = query.where(record_head.c.owner_dept == source.owner, bulk.among(conn, record_head.c.twin, part))
-        known |= {row.twin: row.record_key for row in conn.execute(query) if row.record_key not in here}
+        known |= {row.twin: row.record_key for row in conn.execute(query) if row.record_key not in taken.fresh}
     twins = [(r, known[r.twin]) for r in unknown if r.twin in known]
     held = {r.record_key for r, _ in twins}
     return [r for r in fresh if r.record_key not in held], twins
