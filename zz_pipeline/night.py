@@ -242,8 +242,8 @@ class Night(CountyTables):
         if isinstance(outcome, CheckError):
             raise outcome
         batch = desk.standard()
-        if batch is None:
-            return StepResult(desk.dept, desk.kind, "SKIPPED")
+        if batch is None:  # it was there when the check began: a day without it is no quiet day
+            raise FileNotFoundError(f"{desk.day}-{desk.dept}-{desk.kind}")
         split = quality.split(batch, outcome)
         desk.put_checked(Checked(split.accepted, split.quarantined, split.warnings, outcome.rule_set))
         rules = Counter(entry.rule for entry in split.quarantined)

@@ -9,6 +9,7 @@ from sqlalchemy import select, text
 from tests.pipeline import harness
 from zz_pipeline.course import CREDIT_KINDS
 from zz_pipeline.ledger.schema import intake, record_head, watermark
+from zz_pipeline.quality import nothing_to_check
 from zz_pipeline.standard.tables import Kind
 
 TRAP = "CREATE TRIGGER trap BEFORE INSERT ON record_version BEGIN SELECT RAISE(ABORT, 'refused'); END"
@@ -76,6 +77,26 @@ def test_a_day_that_fails_takes_the_later_days_of_its_run_with_it_and_all_are_re
     assert [(row.day, row.state) for row in said] == [(day.isoformat(), "FAILED") for day in days]
     assert all(days[0].isoformat() in row.error for row in said[1:])
     assert marks == []
+
+
+def test_a_table_that_is_gone_when_its_verdicts_come_is_a_failed_day_and_not_a_quiet_one(town):
+    last = town.county.days[-1]
+    with town.opened("gone") as night:
+        night.pull(DEPARTMENT, last)
+        night.standardize(DEPARTMENT, Kind.INSPECTION, last)
+        desk = night._desk(DEPARTMENT, Kind.INSPECTION, last)
+
+        def judge(batches, *_):
+            desk.clear()
+            return [nothing_to_check() for _ in batches]
+
+        night.judge = judge
+        [done] = night.check(Kind.INSPECTION, last, [DEPARTMENT])
+        with night.ledger.read() as conn:
+            newest = select(intake.c.state).where(intake.c.dept == DEPARTMENT).order_by(intake.c.id.desc()).limit(1)
+            assert conn.scalar(newest) == "FAILED"
+    assert done.state == "FAILED"
+    assert "请联系技术人员" in done.error
 
 
 def test_the_next_run_takes_in_everything_the_failed_one_had_read(town):
