@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 
 from expectations.pieces import record_codes
 from zz_pipeline.history import DECIDED, OPEN, ORDERED, SHARE_FIELDS, History, stage
-from zz_pipeline.quality import Rows
 from zz_pipeline.settings import Department
 from zz_pipeline.standard import identifiers
 from zz_pipeline.standard.columns import as_text
+from zz_pipeline.standard.tables import Rows
 
 Flags = np.ndarray[Any, np.dtype[np.int8]]
 ON_SITE, CASE = "01", "个案检查"

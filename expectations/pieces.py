@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from zz_pipeline.quality import Rows
 from zz_pipeline.standard.columns import as_text
+from zz_pipeline.standard.tables import Rows
 
 ROWS = 50_000
 Places = np.ndarray[Any, np.dtype[np.int64]]

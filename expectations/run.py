@@ -30,10 +30,10 @@ from expectations.outcome import Breach, Tally
 from expectations.pieces import Places, Slice, pieces, take
 from zz_pipeline.errors import CheckError
 from zz_pipeline.history import History
-from zz_pipeline.quality import CheckOutcome, Rows
+from zz_pipeline.quality import CheckOutcome
 from zz_pipeline.settings import Department
 from zz_pipeline.standard.lists import Lists
-from zz_pipeline.standard.tables import TABLES, Kind
+from zz_pipeline.standard.tables import TABLES, Kind, Rows
 
 FRAMES: dict[Kind, Callable[[pa.Table, Senders, Setting], pd.DataFrame]] = {
     Kind.INSPECTION: inspection_frame,

@@ -17,7 +17,7 @@ from zz_pipeline.errors import CheckError, ConfigError
 from zz_pipeline.standard import identifiers
 from zz_pipeline.standard.normalize import visible
 from zz_pipeline.standard.personal import hide_names, hide_quoted_names, mask_field, row_names
-from zz_pipeline.standard.tables import TABLES, Field, Kind, Scope
+from zz_pipeline.standard.tables import TABLES, Field, Kind, Rows, Scope
 
 ERROR, WARN = "ERROR", "WARN"
 CHECKER_GROUP, CHECKER_NAME = "zz_pipeline.checker", "default"
@@ -76,16 +76,6 @@ class Split:
     quarantined: list[QuarantineEntry]
     warnings: list[QuarantineEntry]
     quarantined_units: int
-
-
-class Rows(Protocol):
-    """A table that need not be in memory: a `pa.Table`, or one that reads from disk the columns it is asked for."""
-
-    @property
-    def num_rows(self) -> int: ...
-    @property
-    def column_names(self) -> list[str]: ...
-    def select(self, columns: list[str]) -> pa.Table: ...
 
 
 class Tabled(Protocol):

@@ -21,8 +21,8 @@ from zz_pipeline.ledger.counts import KIND
 from zz_pipeline.ledger.db import Ledger
 from zz_pipeline.ledger.schema import code_count, intake, record_version, subject_check
 from zz_pipeline.ledger.versions import chunks
-from zz_pipeline.quality import Rows
 from zz_pipeline.settings import Limits
+from zz_pipeline.standard.tables import Rows
 
 Part = tuple[Rows, str]  # a department's standard inspection table and the department's key
 

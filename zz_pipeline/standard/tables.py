@@ -1,6 +1,6 @@
 """The standard tables as data: each field once, with label, type, length, code set, personal-data class and source.
 
-Belongs here: declarations and what derives from them without IO (Arrow schema, labels).
+Belongs here: declarations, what derives from them without IO (Arrow schema, labels), what counts as a table of such rows.
 Must not: reading of files, rules that need more than one field, anything a platform's wire decides.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -38,6 +39,16 @@ class Scope(StrEnum):
     RECORD = "record"
     ITEM = "item"
     TRACE = "trace"  # provenance; never part of the content digest
+
+
+class Rows(Protocol):
+    """A table that need not be in memory: a `pa.Table`, or one that reads from disk the columns it is asked for."""
+
+    @property
+    def num_rows(self) -> int: ...
+    @property
+    def column_names(self) -> list[str]: ...
+    def select(self, columns: list[str]) -> pa.Table: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +108,7 @@ class Table:
 
 
 _I, _T = Scope.ITEM, Scope.TRACE
-_C1 = "../shared/contracts double_random"
+_C1 = "interface specification of double_random"
 _TRACE = (
     Field("dept", "部门键", length=8, required=True, scope=_T),
     Field("source_file", "来源文件或表", scope=_T),
