@@ -36,7 +36,7 @@ lint: $(READY) ## ruff, mypy and import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
 
-test: lint tools ## everything CI proves, under 10 minutes on 2 cores
+test: lint tools ## everything CI proves
 	$(BIN)/python -m pytest -m "not long" -n 3 --dist loadfile --no-loadscope-reorder
 
 test-long: $(READY) tools ## long campaigns

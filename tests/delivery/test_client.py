@@ -191,7 +191,7 @@ def test_fault_18_a_connection_that_ends_without_an_answer_is_unknown(handler):
 def test_silence_is_unknown_after_the_read_timeout():
     over = []
     with Loopback([]) as server:
-        server.handlers.append(lambda conn, asked: over.append(server.pause(60)))
+        server.handlers.append(lambda conn, asked: over.append(server.pause(10)))
         reply = client(server, read_seconds=0.3).push(PUSH, batch(), "SCJG")
     assert reply.transport is Transport.UNKNOWN
     assert over == [False], "the other side was still silent when the client gave up"

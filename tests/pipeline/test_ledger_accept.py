@@ -123,7 +123,7 @@ def test_the_same_check_under_another_number_is_returned_and_names_the_first(led
 def test_a_reading_that_is_taken_in_by_parts_counts_as_one_and_knows_only_earlier_twins(ledger, monkeypatch):
     put(ledger, [record("A", subject="同一家")])
     monkeypatch.setattr(bulk, "PART", 2)
-    twins = [record(key, subject="另一家") for key in ("C", "D", "E", "F")]  # of each other: the checker's matter
+    twins = [record(key, subject="另一家") for key in ("C", "D", "E", "F")]  # of each other: the standardizer's matter
     read = [twins[0], record("A", subject="同一家"), twins[1], record("B", subject="同一家"), *twins[2:]]
     done = put(ledger, read)
     assert (done.accepted, done.accepted_before, done.quarantined, done.found_here) == (4, 1, 1, 1)
